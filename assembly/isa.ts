@@ -1,0 +1,488 @@
+/**
+ * The instruction set: what the host writes into linear memory and the core reads from it. `asc` compiles this file
+ * into the core and TypeScript into the host, so the two sides cannot drift. Everything here is a constant.
+ *
+ * A program is a run of records, each a run of 32-bit words:
+ *
+ *   ┌────┬───────┬────────┬──────────────┐
+ *   │ op │ words │ chunks │ operands …   │   words counts the whole record, these three included
+ *   └────┴───────┴────────┴──────────────┘
+ *
+ * and ends with an END record. Pointers are absolute byte addresses (patched in when a program is loaded); sizes and
+ * strides count elements. A record's work is cut into `chunks`, 1 to MAX_CHUNKS, that depend on shapes alone; any thread
+ * may run any chunk, in any order. `real` is the precision of the build: f32 or f64.
+ */
+
+/** What a record does. One kernel each; the comment names the file under `kernels/` that has it. */
+export const enum Op {
+  END = 0,
+  MAP = 1, // map.ts
+  REDUCE = 2, // reduce.ts
+  SOFTMAX = 3, // softmax.ts
+  SOFTMAX_BACKWARD = 4, // softmax.ts
+  COPY = 5, // movement.ts
+  FILL = 6, // movement.ts
+  GATHER = 7, // gather.ts
+  SCATTER_ADD = 8, // gather.ts
+  RANDOM = 9, // random.ts
+  GEMM = 10, // gemm.ts
+  SGD = 11, // optimizer.ts
+  ADAM = 12, // optimizer.ts
+  CHECK = 13, // commit.ts
+  COMMIT = 14, // commit.ts
+}
+
+/** The first three words of every record. */
+export const enum Record {
+  OP = 0,
+  WORDS = 1,
+  CHUNKS = 2,
+}
+
+/** Element types as records name them. REAL is the build's own precision, OTHER the one it is not (only casts read it). */
+export const enum Type {
+  REAL = 0,
+  I32 = 1,
+  U8 = 2,
+  BOOL = 3,
+  OTHER = 4,
+}
+
+/**
+ * The control block, at a fixed address below the tables that `asc` places from byte 1024 on. Offsets are in bytes.
+ *
+ *   0        8      12         16        20        24       28     32      36   40      44      48        52     56
+ *   ┌────────┬──────┬──────────┬─────────┬─────────┬────────┬──────┬───────┬────┬───────┬───────┬─────────┬──────┐
+ *   │ ticket │ done │ sequence │ program │ threads │ poison │ flag │ fault │ at │ value │ limit │ scratch │ real │
+ *   └────────┴──────┴──────────┴─────────┴─────────┴────────┴──────┴───────┴────┴───────┴───────┴─────────┴──────┘
+ */
+export const enum Control {
+  BASE = 64, // the address of the block
+  /** i64 (run, record, chunk): the next chunk to claim; see chunks.ts. Never reset, so that a late thread's claim fails. */
+  TICKET = 0,
+  /** Chunks of the current record that are complete. */
+  DONE = 8,
+  /** Programs started; the word on which idle threads sleep. */
+  SEQUENCE = 12,
+  /** The program that run `SEQUENCE` executes, and for how many threads. */
+  PROGRAM = 16,
+  THREADS = 20,
+  /** Not 0: every thread leaves. */
+  POISON = 24,
+  /** Not 0: a CHECK saw a NaN or an infinity in this run. */
+  FLAG = 28,
+  /** The first fault of this run: a `Fault`, the address of its record, the bad value, the bound it broke. */
+  FAULT = 32,
+  FAULT_AT = 36,
+  FAULT_VALUE = 40,
+  FAULT_LIMIT = 44,
+  /** The address of thread 0's scratch; thread t's lies t · SCRATCH_BYTES behind it. */
+  SCRATCH = 48,
+  /** Bytes of a real in the running program: both builds' threads serve one memory, each only its own programs. */
+  REAL = 52,
+}
+
+/**
+ * Where the two builds' constant tables lie (`asc --memoryBase`), and where memory that the host may allocate begins: both
+ * cores can live in one memory.
+ */
+export const TABLES_F32 = 1024;
+export const TABLES_F64 = 32768;
+export const HEAP_BASE = 65536;
+
+/** What a kernel may find wrong with values, as opposed to shapes. */
+export const enum Fault {
+  NONE = 0,
+  INDEX = 1, // an index outside 0 … limit - 1
+}
+
+/** What `run` returns. */
+export const enum Status {
+  DONE = 0,
+  NON_FINITE = 1, // the commit was skipped, and with it every record behind it
+  FAULT = 2, // likewise
+  POISONED = 3,
+}
+
+/** Scratch memory of one thread: tiles of MAP, panels of GEMM, lanes of REDUCE, block sums of SOFTMAX, words of RANDOM. */
+export const SCRATCH_BYTES = 786432;
+/** Every buffer starts at a multiple of this and has SLACK readable bytes behind its last element. */
+export const ALIGNMENT = 64;
+export const SLACK = 32;
+
+/** A chunk's number and a record's place share the ticket's 64 bits: see chunks.ts. */
+export const MAX_CHUNKS = 65535;
+export const MAX_PROGRAM_WORDS = 1048575;
+
+/**
+ * MAP: a chain of elementwise steps over SIZE elements, tile by tile, so that what lies between two steps stays in L1.
+ * SLOTS say where operands are, STEPS what happens to them:
+ *
+ *   [ header | SLOTS × SLOT_WORDS | STEPS × STEP_WORDS | dims of the STRIDED slots ]
+ *   slot: kind, type, and by kind  DIRECT: pointer, 0   STRIDED: pointer, word (in this record) of its dims
+ *                                  CONSTANT: low and high word of an f64   TILE: 0, 0
+ *   step: fn, destination slot, a, b, c   (unused operands are 0)
+ *   dims: rank, then (size, stride) per axis, the outermost first; sizes multiply up to SIZE; strides may be 0 or negative
+ */
+export const enum Map {
+  SIZE = 3,
+  CHUNK = 4, // elements of a chunk, a multiple of MAP_TILE
+  SLOTS = 5,
+  STEPS = 6,
+  FIRST_SLOT = 7,
+  SLOT_WORDS = 4,
+  STEP_WORDS = 5,
+}
+export const enum Slot {
+  DIRECT = 0, // contiguous elements in memory: read or written in place
+  STRIDED = 1, // a broadcast or strided operand: gathered into a tile before the steps
+  CONSTANT = 2, // one number in every lane
+  TILE = 3, // an intermediate: lives in scratch only
+}
+export const MAP_TILE = 1024;
+export const MAP_MAX_SLOTS = 32;
+export const MAP_MAX_RANK = 8;
+
+/**
+ * The elementwise functions. `R` is real; a comparison writes BOOL, one byte of 0 or 1. Unless said otherwise operands
+ * and result have the type in the name. NaN propagates as in IEEE 754; MAXIMUM and MINIMUM return NaN if either is NaN.
+ */
+export const enum Fn {
+  // real → real
+  COPY_R = 0,
+  NEG = 1,
+  ABS = 2,
+  SQRT = 3,
+  EXP = 4,
+  LOG = 5,
+  LOG1P = 6,
+  EXPM1 = 7,
+  TANH = 8,
+  SIGMOID = 9,
+  ERF = 10,
+  SIN = 11,
+  COS = 12,
+  FLOOR = 13,
+  CEIL = 14,
+  ROUND = 15, // half to even
+  SIGN = 16, // -1, 0, 1; NaN stays
+  RELU = 17, // max(0, x): -∞ gives 0, NaN stays, -0 gives 0
+  RECIPROCAL = 18,
+  // real, real → real
+  ADD = 24,
+  SUB = 25,
+  MUL = 26,
+  DIV = 27,
+  MAXIMUM = 28,
+  MINIMUM = 29,
+  POW = 30, // x^y with C's special cases: pow(x, 0) = 1, negative x with whole y, …
+  // real, real → bool
+  EQ = 36,
+  NE = 37,
+  LT = 38,
+  LE = 39,
+  IS_FINITE = 40, // real → bool
+  // i32
+  COPY_I = 48,
+  NEG_I = 49,
+  ABS_I = 50,
+  SIGN_I = 51,
+  ADD_I = 52,
+  SUB_I = 53,
+  MUL_I = 54,
+  DIV_I = 55, // towards -∞, as Python's //; x / 0 is 0
+  MAXIMUM_I = 56,
+  MINIMUM_I = 57,
+  EQ_I = 60, // i32, i32 → bool
+  NE_I = 61,
+  LT_I = 62,
+  LE_I = 63,
+  // u8 and bool (both one unsigned byte)
+  COPY_B = 68,
+  EQ_B = 69, // → bool
+  NE_B = 70,
+  LT_B = 71,
+  LE_B = 72,
+  AND = 73,
+  OR = 74,
+  XOR = 75,
+  NOT = 76,
+  // a is bool: dst = a ? b : c
+  WHERE_R = 80,
+  WHERE_I = 81,
+  WHERE_B = 82,
+  // casts: towards zero and saturating where the target is whole (NaN gives 0); to BOOL: x ≠ 0
+  R_TO_OTHER = 88,
+  OTHER_TO_R = 89,
+  R_TO_I = 90,
+  I_TO_R = 91,
+  R_TO_U8 = 92,
+  U8_TO_R = 93,
+  R_TO_BOOL = 94,
+  I_TO_U8 = 95,
+  U8_TO_I = 96,
+  I_TO_BOOL = 97,
+  U8_TO_BOOL = 98,
+}
+
+/**
+ * REDUCE: [OUTER, N, INNER] (contiguous, row-major) → [OUTER, BLOCKS, INNER].
+ * The order of a sum (and product) is a law: N is cut into blocks of REDUCE_BLOCK; inside a block element i goes to
+ * lane i mod 8, each lane adds in rising order from 0 (a product: from 1), and the lanes join as
+ * ((l0+l4)+(l2+l6)) + ((l1+l5)+(l3+l7)). Where BLOCKS > 1 the host emits a second REDUCE over the block results.
+ * All else takes N at once (BLOCKS is 1). A NaN wins: max and min are NaN, argmax and argmin the index of the first one.
+ * Of -0 and 0 the maximum is 0 and the minimum -0; to argmax and argmin they are equal, and the first of equals wins.
+ * N may be 0 for SUM (0), PROD (1), ANY (0) and ALL (1) only; BLOCKS is 1 then too.
+ * An item is (outer, block, group of REDUCE_COLUMNS inner columns), in that order; a chunk runs ITEMS of them.
+ */
+export const enum Reduce {
+  FN = 3,
+  TYPE = 4, // of the source: REAL, I32, U8 or BOOL
+  OUTER = 5,
+  N = 6,
+  INNER = 7,
+  BLOCKS = 8, // max(1, ceil(N / REDUCE_BLOCK)) for sums and products, else 1
+  ITEMS = 9,
+  SOURCE = 10,
+  DESTINATION = 11,
+  WORDS = 12,
+}
+export const enum ReduceFn {
+  SUM = 0, // REAL → REAL, I32 → I32
+  PROD = 1, // likewise
+  MAX = 2, // REAL, I32, U8
+  MIN = 3,
+  ARGMAX = 4, // REAL or I32 → I32, the index along N
+  ARGMIN = 5,
+  ANY = 6, // BOOL → BOOL
+  ALL = 7,
+}
+export const REDUCE_BLOCK = 4096;
+export const REDUCE_COLUMNS = 256;
+
+/**
+ * SOFTMAX over the rows of a contiguous [ROWS, N]: y = exp(x - max) / Σ exp(x - max), or its logarithm
+ * x - max - log Σ exp(x - max). Sums follow REDUCE's order (blocks of a row added by the same rule).
+ * A row whose maximum is -∞ gives NaN, as in PyTorch. A chunk runs CHUNK rows. DESTINATION may be SOURCE.
+ */
+export const enum Softmax {
+  LOG = 3, // 0: softmax, 1: its logarithm
+  ROWS = 4,
+  N = 5,
+  CHUNK = 6,
+  SOURCE = 7,
+  DESTINATION = 8,
+  WORDS = 9,
+}
+/**
+ * From y (what SOFTMAX wrote) and the cotangent g: softmax y·(g - Σ g·y), logarithm g - exp(y)·Σ g; sums as above.
+ * DESTINATION may be OUTPUT or COTANGENT.
+ */
+export const enum SoftmaxBackward {
+  LOG = 3,
+  ROWS = 4,
+  N = 5,
+  CHUNK = 6,
+  OUTPUT = 7,
+  COTANGENT = 8,
+  DESTINATION = 9,
+  WORDS = 10,
+}
+
+/**
+ * COPY: a strided block onto a strided block. Behind the header: per axis, outermost first, (size, source stride,
+ * destination stride) in elements. Axes are collapsed by the host where they can be; RANK may be 0 (one element).
+ * A chunk runs CHUNK indices of the outermost axis.
+ */
+export const enum Copy {
+  ELEMENT = 3, // bytes of an element: 1, 4 or 8
+  RANK = 4,
+  CHUNK = 5,
+  SOURCE = 6,
+  DESTINATION = 7,
+  FIRST_AXIS = 8,
+  AXIS_WORDS = 3,
+}
+
+/** FILL: SIZE elements of ELEMENT bytes with the bits in (LOW, HIGH). A chunk runs CHUNK elements. */
+export const enum Fill {
+  ELEMENT = 3,
+  SIZE = 4,
+  CHUNK = 5,
+  LOW = 6,
+  HIGH = 7,
+  DESTINATION = 8,
+  WORDS = 9,
+}
+
+/**
+ * GATHER: y[o, j, i] = x[o, index[o, j, i], i] with x [OUTER, N, INNER], y [OUTER, COUNT, INNER], both contiguous, and the
+ * i32 index at o·INDEX_OUTER + j·INDEX_STEP + i·INDEX_INNER (whole rows are picked where INDEX_INNER is 0).
+ * An index outside 0 … N - 1 is a Fault.INDEX, and reads element 0. An item is one (o, j); a chunk runs ITEMS.
+ */
+export const enum Gather {
+  ELEMENT = 3, // bytes: 1, 4 or 8
+  OUTER = 4,
+  N = 5,
+  INNER = 6,
+  COUNT = 7,
+  INDEX_OUTER = 8,
+  INDEX_STEP = 9,
+  INDEX_INNER = 10,
+  ITEMS = 11,
+  SOURCE = 12,
+  INDEX = 13,
+  DESTINATION = 14,
+  WORDS = 15,
+}
+/**
+ * SCATTER_ADD: x[o, index[o, j, i], i] += y[o, j, i], the transpose of GATHER, on REAL or I32. DESTINATION [OUTER, N, INNER]
+ * has been filled before. Equal indices add in rising j; an index outside 0 … N - 1 is a Fault.INDEX and adds nothing.
+ * A chunk runs CHUNK of the OUTER · INNER columns (o, i).
+ */
+export const enum ScatterAdd {
+  TYPE = 3,
+  OUTER = 4,
+  N = 5,
+  INNER = 6,
+  COUNT = 7,
+  INDEX_OUTER = 8,
+  INDEX_STEP = 9,
+  INDEX_INNER = 10,
+  CHUNK = 11,
+  SOURCE = 12,
+  INDEX = 13,
+  DESTINATION = 14,
+  WORDS = 15,
+}
+
+/**
+ * RANDOM: Philox4x32-10 (Salmon et al., SC 2011). GENERATOR points at four u32: seed, stream, position, 0.
+ * Key (seed, stream), counter (block, 0, position + DRAW, 0): block b gives words 4b … 4b + 3.
+ *   f32: element e uses word e: u = (w >>> 8) · 2^-24.   f64: words 2e, 2e + 1: u = ((w0 >>> 5) · 2^26 + (w1 >>> 6)) · 2^-53.
+ * LOW and HIGH are rounded to real first (but for INTEGER).
+ *   UNIFORM   LOW + u · (HIGH - LOW)
+ *   NORMAL    LOW is the mean, HIGH the standard deviation: Box-Muller on elements (2p, 2p + 1): r = √(-2 log(1 - u₂ₚ)),
+ *             LOW + HIGH · r·cos(2π u₂ₚ₊₁) and LOW + HIGH · r·sin(2π u₂ₚ₊₁)
+ *   BERNOULLI real 1 where u < HIGH, else 0
+ *   INTEGER   i32 LOW + ((w · (HIGH - LOW)) >>> 32) with word w of element e, in both builds
+ *   PERMUTATION i32 0 … SIZE - 1 shuffled (Fisher-Yates from the end: i = SIZE - 1 … 1 swaps with (w_i · (i + 1)) >>> 32); one chunk
+ * A chunk runs CHUNK elements, a multiple of 4.
+ */
+export const enum Random {
+  KIND = 3,
+  SIZE = 4,
+  CHUNK = 5,
+  DRAW = 6,
+  LOW = 7, // f64, two words
+  HIGH = 9, // f64, two words
+  GENERATOR = 11,
+  DESTINATION = 12,
+  WORDS = 13,
+}
+export const enum RandomKind {
+  UNIFORM = 0,
+  NORMAL = 1,
+  BERNOULLI = 2,
+  INTEGER = 3,
+  PERMUTATION = 4,
+}
+
+/**
+ * GEMM: C[b] = A[b]·B[b] + BETA·C[b] with A [M, K], B [K, N] and C [M, N]. All three have any strides, so that a transpose
+ * is never materialised; of A and B a batch stride may be 0. C must not overlap A or B.
+ * The order of each element's sum is a law: k is cut into blocks of GEMM_KC, a block's products add in rising k from 0, and
+ * the block sums add in rising order (to C where BETA is 1, else to nothing; K = 0 gives zeros).
+ * An item is a CHUNK_M × CHUNK_N block of C; items count along N, then along M, then over batches. A chunk runs ITEMS.
+ * `planGemm` (src/machine/gemm.ts) chooses them, and which operand is called A: (A·B)ᵀ = Bᵀ·Aᵀ has the same bits.
+ */
+export const enum Gemm {
+  BATCH = 3,
+  M = 4,
+  N = 5,
+  K = 6,
+  BETA = 7, // 0 or 1
+  CHUNK_M = 8, // 1 … GEMM_MC
+  CHUNK_N = 9, // from 1; a multiple of GEMM_NR wastes no lanes
+  ITEMS = 10,
+  A = 11,
+  A_BATCH = 12,
+  A_ROW = 13,
+  A_COLUMN = 14,
+  B = 15,
+  B_BATCH = 16,
+  B_ROW = 17,
+  B_COLUMN = 18,
+  C = 19,
+  C_BATCH = 20,
+  C_ROW = 21,
+  C_COLUMN = 22,
+  WORDS = 23,
+}
+/** k per block of a sum. Part of the law: changing it changes bits. */
+export const GEMM_KC = 256;
+/** Rows of C that a chunk may have: their panels of A are what scratch holds. */
+export const GEMM_MC = 256;
+/** A tile of C in registers: so many rows of two vectors, which are GEMM_NR columns in f32 and half as many in f64. */
+export const GEMM_MR = 4;
+export const GEMM_NR = 8;
+
+/**
+ * SGD, elementwise over SIZE, in place, as torch.optim.SGD: g += WEIGHT_DECAY·p; with MOMENTUM ≠ 0 the buffer becomes g on the first
+ * step, else MOMENTUM·buffer + (1 - DAMPENING)·g, and g becomes it (NESTEROV: g + MOMENTUM·buffer); p -= lr·g.
+ * LR points at one real, STEP at one i32 that counts steps from 1. Hyperparameters are f64, two words each.
+ */
+export const enum Sgd {
+  SIZE = 3,
+  CHUNK = 4,
+  LR = 5,
+  STEP = 6,
+  MOMENTUM = 7,
+  DAMPENING = 9,
+  WEIGHT_DECAY = 11,
+  NESTEROV = 13,
+  MAXIMIZE = 14,
+  GRADIENT = 15,
+  PARAMETER = 16, // read
+  BUFFER = 17, // read; 0 where MOMENTUM is 0
+  NEW_PARAMETER = 18, // written; may be PARAMETER itself
+  NEW_BUFFER = 19,
+  WORDS = 20,
+}
+/**
+ * ADAM, elementwise over SIZE, as torch.optim.Adam (Kingma & Ba 2015) and, where DECOUPLED, AdamW (Loshchilov & Hutter 2019):
+ * m = β₁m + (1 - β₁)g, v = β₂v + (1 - β₂)g·g, p -= (lr/(1 - β₁ᵗ) · m) / (√v · (1/√(1 - β₂ᵗ)) + ε), where first g += WEIGHT_DECAY·p,
+ * or, DECOUPLED, p *= 1 - lr·WEIGHT_DECAY. Scalars, βᵗ by squaring among them, are worked out in f64 and rounded to real once.
+ */
+export const enum Adam {
+  SIZE = 3,
+  CHUNK = 4,
+  LR = 5,
+  STEP = 6,
+  BETA1 = 7, // f64s, two words each
+  BETA2 = 9,
+  EPS = 11,
+  WEIGHT_DECAY = 13,
+  DECOUPLED = 15,
+  MAXIMIZE = 16,
+  GRADIENT = 17,
+  PARAMETER = 18,
+  M = 19,
+  V = 20,
+  NEW_PARAMETER = 21,
+  NEW_M = 22,
+  NEW_V = 23,
+  WORDS = 24,
+}
+
+/** CHECK: sets Control.FLAG if any of SIZE reals is not finite. A chunk runs CHUNK elements. */
+export const enum Check {
+  SIZE = 3,
+  CHUNK = 4,
+  SOURCE = 5,
+  WORDS = 6,
+}
+/** COMMIT: ends the run here, with Status.NON_FINITE or Status.FAULT, if one was seen. One chunk. */
+export const enum Commit {
+  WORDS = 3,
+}

@@ -1,0 +1,265 @@
+import { GEMM_KC, GEMM_MC, GEMM_MR, Gemm } from '../isa';
+import { LANES, SHIFT, address, word } from '../real';
+import { storeUpTo } from '../tail';
+import { pack } from './pack';
+
+/**
+ * A chunk's C is computed tile by tile: GEMM_MR rows of two vectors, held in registers for a block of k. Both operands
+ * are packed into this thread's scratch first, so that the micro-kernel reads them in order, whatever their strides:
+ *
+ *     A, GEMM_KC deep, all rows of the chunk (in L2)        B, GEMM_KC deep, one panel at a time (in L1)
+ *     ┌ a00 a10 a20 a30 ┐ panel of rows 0 … 3               ┌ b00 b01 … b07 ┐ panel of columns 0 … 7
+ *     │ a01 a11 a21 a31 │                                   │ b10 b11 … b17 │
+ *     └ …               ┘                                   └ …             ┘
+ *
+ * Nothing is shared between chunks: each packs what it needs, which costs a few percent at 256 × 256 and no barrier.
+ *
+ *     scratch: ┌─────────┬────────┬──────────────────────┐
+ *              │ B panel │ strip  │ A panels             │   strip: the tiles of one panel of columns, where C is not
+ *              └─────────┴────────┴──────────────────────┘          contiguous along them or ends inside them
+ */
+@inline
+const A_PITCH: usize = GEMM_MR * sizeof<real>();
+@inline
+const B_PITCH: usize = 32;
+@inline
+const STRIP: usize = <usize>GEMM_KC * B_PITCH;
+@inline
+const A_PANELS: usize = STRIP + <usize>GEMM_MC * B_PITCH;
+/** A panel of B is packed to be read by several tiles. Up to so many rows it is faster where it lies, if its rows are contiguous. */
+@inline
+const FEW_ROWS: i32 = 16;
+
+export function gemm(record: usize, chunk: i32, scratch: usize): void {
+  const m = word(record, Gemm.M);
+  const n = word(record, Gemm.N);
+  const chunkM = word(record, Gemm.CHUNK_M);
+  const chunkN = word(record, Gemm.CHUNK_N);
+  const across = (n + chunkN - 1) / chunkN;
+  const perBatch = across * ((m + chunkM - 1) / chunkM);
+  const items = word(record, Gemm.ITEMS);
+  const end = min((chunk + 1) * items, word(record, Gemm.BATCH) * perBatch);
+  for (let item = chunk * items; item < end; item++) {
+    const batch = <usize>(item / perBatch);
+    const row = ((item % perBatch) / across) * chunkM;
+    const column = (item % across) * chunkN;
+    const a = address(record, Gemm.A) + batch * stride(record, Gemm.A_BATCH) + <usize>row * stride(record, Gemm.A_ROW);
+    const b =
+      address(record, Gemm.B) + batch * stride(record, Gemm.B_BATCH) + <usize>column * stride(record, Gemm.B_COLUMN);
+    const c =
+      address(record, Gemm.C) +
+      batch * stride(record, Gemm.C_BATCH) +
+      <usize>row * stride(record, Gemm.C_ROW) +
+      <usize>column * stride(record, Gemm.C_COLUMN);
+    block(record, a, b, c, min(chunkM, m - row), min(chunkN, n - column), scratch);
+  }
+}
+
+@inline
+function stride(record: usize, field: i32): usize {
+  return <usize>word(record, field) << SHIFT;
+}
+
+/** An [m, n] block of C, with all of k. */
+function block(record: usize, a: usize, b: usize, c: usize, m: i32, n: i32, scratch: usize): void {
+  const k = word(record, Gemm.K);
+  const aRow = stride(record, Gemm.A_ROW);
+  const aColumn = stride(record, Gemm.A_COLUMN);
+  const bRow = stride(record, Gemm.B_ROW);
+  const bColumn = stride(record, Gemm.B_COLUMN);
+  const cRow = stride(record, Gemm.C_ROW);
+  const cColumn = stride(record, Gemm.C_COLUMN);
+  let add = word(record, Gemm.BETA) != 0;
+  if (k == 0 && !add) clear(c, cRow, cColumn, m, n);
+  const inPlace = m <= FEW_ROWS && bColumn == sizeof<real>();
+  for (let p = 0; p < k; p += GEMM_KC) {
+    const kc = min(GEMM_KC, k - p);
+    const aPanels = scratch + A_PANELS;
+    for (let i = 0; i < m; i += GEMM_MR) {
+      const target = aPanels + <usize>i * <usize>kc * sizeof<real>();
+      pack(a + <usize>i * aRow, aRow, aColumn, min(GEMM_MR, m - i), kc, target, A_PITCH);
+    }
+    for (let j = 0; j < n; j += 2 * LANES) {
+      const columns = min(2 * LANES, n - j);
+      const source = b + <usize>j * bColumn;
+      const target = c + <usize>j * cColumn;
+      if (!inPlace) pack(source, bColumn, bRow, columns, kc, scratch, B_PITCH);
+      const panel = inPlace ? source : scratch;
+      const pitch = inPlace ? bRow : B_PITCH;
+      if (columns == 2 * LANES && (cColumn == sizeof<real>() || cRow == sizeof<real>())) {
+        strip2(aPanels, panel, pitch, kc, target, cRow, cColumn, m, add);
+      } else {
+        const strip = scratch + STRIP;
+        if (columns > LANES) strip2(aPanels, panel, pitch, kc, strip, B_PITCH, sizeof<real>(), m, false);
+        else strip1(aPanels, panel, pitch, kc, strip, m);
+        unstrip(strip, m, columns, target, cRow, cColumn, add);
+      }
+    }
+    a += <usize>kc * aColumn;
+    b += <usize>kc * bRow;
+    add = true;
+  }
+}
+
+function clear(c: usize, cRow: usize, cColumn: usize, m: i32, n: i32): void {
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) store<real>(c + <usize>i * cRow + <usize>j * cColumn, 0);
+  }
+}
+
+/** Brings m rows of n reals from a strip to where C has them. */
+function unstrip(strip: usize, m: i32, n: i32, c: usize, cRow: usize, cColumn: usize, add: bool): void {
+  for (let row = 0; row < m; row++) {
+    if (cColumn == sizeof<real>()) {
+      put(c, v128.load(strip), n, add);
+      if (n > LANES) put(c + 16, v128.load(strip, 16), n - LANES, add);
+    } else {
+      for (let column = 0; column < n; column++) {
+        const x = load<real>(strip + (<usize>column << SHIFT));
+        const target = c + <usize>column * cColumn;
+        store<real>(target, add ? load<real>(target) + x : x);
+      }
+    }
+    strip += B_PITCH;
+    c += cRow;
+  }
+}
+
+/** m rows × two vectors of C, of which rows or columns are contiguous. */
+function strip2(
+  a: usize,
+  b: usize,
+  pitch: usize,
+  k: i32,
+  c: usize,
+  cRow: usize,
+  cColumn: usize,
+  m: i32,
+  add: bool,
+): void {
+  for (; m >= 4; m -= 4) {
+    tile(4, 2, a, b, pitch, k, c, cRow, cColumn, add);
+    a += <usize>k * A_PITCH;
+    c += cRow << 2;
+  }
+  if (m == 3) tile(3, 2, a, b, pitch, k, c, cRow, cColumn, add);
+  else if (m == 2) tile(2, 2, a, b, pitch, k, c, cRow, cColumn, add);
+  else if (m == 1) tile(1, 2, a, b, pitch, k, c, cRow, cColumn, add);
+}
+
+/** m rows × one vector, into a strip. */
+function strip1(a: usize, b: usize, pitch: usize, k: i32, c: usize, m: i32): void {
+  for (; m >= 4; m -= 4) {
+    tile(4, 1, a, b, pitch, k, c, B_PITCH, sizeof<real>(), false);
+    a += <usize>k * A_PITCH;
+    c += B_PITCH << 2;
+  }
+  if (m == 3) tile(3, 1, a, b, pitch, k, c, B_PITCH, sizeof<real>(), false);
+  else if (m == 2) tile(2, 1, a, b, pitch, k, c, B_PITCH, sizeof<real>(), false);
+  else if (m == 1) tile(1, 1, a, b, pitch, k, c, B_PITCH, sizeof<real>(), false);
+}
+
+/**
+ * The micro-kernel: `rows` × `vectors` of C over a block of k > 0. Both are constants where it is inlined, so that only
+ * the registers named remain: vacc2x1 is row 2, vector 1. Four rows, not five, and k not unrolled: V8 11 (Node 20) moves
+ * all loads of the loop's body in front of its arithmetic, and 8 sums + 6 loads + 1 product are all the registers it has.
+ */
+@inline
+function tile(
+  rows: i32,
+  vectors: i32,
+  a: usize,
+  b: usize,
+  pitch: usize,
+  k: i32,
+  c: usize,
+  cRow: usize,
+  cColumn: usize,
+  add: bool,
+): void {
+  let vacc0x0 = v128.splat<real>(0);
+  let vacc0x1 = v128.splat<real>(0);
+  let vacc1x0 = v128.splat<real>(0);
+  let vacc1x1 = v128.splat<real>(0);
+  let vacc2x0 = v128.splat<real>(0);
+  let vacc2x1 = v128.splat<real>(0);
+  let vacc3x0 = v128.splat<real>(0);
+  let vacc3x1 = v128.splat<real>(0);
+  const end = a + <usize>k * A_PITCH;
+  do {
+    const vb0 = v128.load(b);
+    const vb1 = vectors > 1 ? v128.load(b, 16) : vb0;
+    const va0 = v128.load_splat<real>(a);
+    vacc0x0 = v128.add<real>(vacc0x0, v128.mul<real>(va0, vb0));
+    if (vectors > 1) vacc0x1 = v128.add<real>(vacc0x1, v128.mul<real>(va0, vb1));
+    if (rows > 1) {
+      const va1 = v128.load_splat<real>(a, sizeof<real>());
+      vacc1x0 = v128.add<real>(vacc1x0, v128.mul<real>(va1, vb0));
+      if (vectors > 1) vacc1x1 = v128.add<real>(vacc1x1, v128.mul<real>(va1, vb1));
+    }
+    if (rows > 2) {
+      const va2 = v128.load_splat<real>(a, 2 * sizeof<real>());
+      vacc2x0 = v128.add<real>(vacc2x0, v128.mul<real>(va2, vb0));
+      if (vectors > 1) vacc2x1 = v128.add<real>(vacc2x1, v128.mul<real>(va2, vb1));
+    }
+    if (rows > 3) {
+      const va3 = v128.load_splat<real>(a, 3 * sizeof<real>());
+      vacc3x0 = v128.add<real>(vacc3x0, v128.mul<real>(va3, vb0));
+      if (vectors > 1) vacc3x1 = v128.add<real>(vacc3x1, v128.mul<real>(va3, vb1));
+    }
+    a += A_PITCH;
+    b += pitch;
+  } while (a != end);
+  if (cColumn == sizeof<real>()) {
+    putRow(vectors, c, vacc0x0, vacc0x1, add);
+    if (rows > 1) putRow(vectors, c + cRow, vacc1x0, vacc1x1, add);
+    if (rows > 2) putRow(vectors, c + 2 * cRow, vacc2x0, vacc2x1, add);
+    if (rows > 3) putRow(vectors, c + 3 * cRow, vacc3x0, vacc3x1, add);
+  } else {
+    putColumns(rows, c, cColumn, vacc0x0, vacc1x0, vacc2x0, vacc3x0, add);
+    putColumns(rows, c + <usize>LANES * cColumn, cColumn, vacc0x1, vacc1x1, vacc2x1, vacc3x1, add);
+  }
+}
+
+@inline
+function putRow(vectors: i32, c: usize, vacc0: v128, vacc1: v128, add: bool): void {
+  put(c, vacc0, LANES, add);
+  if (vectors > 1) put(c + 16, vacc1, LANES, add);
+}
+
+/** LANES columns of a tile, each of `rows` contiguous reals: the transpose of what the registers hold. */
+@inline
+function putColumns(
+  rows: i32,
+  c: usize,
+  cColumn: usize,
+  vacc0: v128,
+  vacc1: v128,
+  vacc2: v128,
+  vacc3: v128,
+  add: bool,
+): void {
+  if (sizeof<real>() == 8) {
+    put(c, v128.shuffle<f64>(vacc0, vacc1, 0, 2), rows, add);
+    put(c + cColumn, v128.shuffle<f64>(vacc0, vacc1, 1, 3), rows, add);
+    if (rows > 2) {
+      put(c + 16, v128.shuffle<f64>(vacc2, vacc3, 0, 2), rows - 2, add);
+      put(c + 16 + cColumn, v128.shuffle<f64>(vacc2, vacc3, 1, 3), rows - 2, add);
+    }
+  } else {
+    const left01 = v128.shuffle<f32>(vacc0, vacc1, 0, 4, 1, 5);
+    const left23 = v128.shuffle<f32>(vacc2, vacc3, 0, 4, 1, 5);
+    const right01 = v128.shuffle<f32>(vacc0, vacc1, 2, 6, 3, 7);
+    const right23 = v128.shuffle<f32>(vacc2, vacc3, 2, 6, 3, 7);
+    put(c, v128.shuffle<f64>(left01, left23, 0, 2), rows, add);
+    put(c + cColumn, v128.shuffle<f64>(left01, left23, 1, 3), rows, add);
+    put(c + 2 * cColumn, v128.shuffle<f64>(right01, right23, 0, 2), rows, add);
+    put(c + 3 * cColumn, v128.shuffle<f64>(right01, right23, 1, 3), rows, add);
+  }
+}
+
+/** Stores the first `count` reals of x (from LANES on: all), or adds them to what is there. */
+@inline
+function put(target: usize, x: v128, count: i32, add: bool): void {
+  storeUpTo(target, add ? v128.add<real>(v128.load(target), x) : x, count);
+}

@@ -1,0 +1,71 @@
+import { LANES, SHIFT } from '../real';
+
+/**
+ * Rewrites up to 2 · LANES lines of `k` reals as a panel that a micro-kernel reads in order: element p of line i goes to
+ * target + p · pitch + i. In the source, lines lie `across` bytes apart and the elements of a line `along`.
+ *
+ * Where one of the two is a real's size, whole vectors move. They may read up to a vector behind the last real, and write
+ * (into scratch) what lies beyond the last line, and up to LANES - 1 rows beyond row k: k is rounded up to LANES there.
+ */
+export function pack(source: usize, across: usize, along: usize, lines: i32, k: i32, target: usize, pitch: usize): void {
+  if (across == sizeof<real>()) {
+    packRows(source, along, lines > LANES, k, target, pitch);
+    return;
+  }
+  let line = 0;
+  if (along == sizeof<real>()) {
+    for (; line + LANES <= lines; line += LANES) {
+      packTransposed(source + <usize>line * across, across, k, target + (<usize>line << SHIFT), pitch);
+    }
+  }
+  for (; line < lines; line++) {
+    packLine(source + <usize>line * across, along, k, target + (<usize>line << SHIFT), pitch);
+  }
+}
+
+/** Lines that lie side by side, one or two vectors of them. */
+@inline
+function packRows(source: usize, along: usize, two: bool, k: i32, target: usize, pitch: usize): void {
+  for (; k > 0; k--) {
+    v128.store(target, v128.load(source));
+    if (two) v128.store(target, v128.load(source, 16), 16);
+    source += along;
+    target += pitch;
+  }
+}
+
+/** LANES lines, each contiguous: squares of LANES × LANES are transposed. */
+@inline
+function packTransposed(source: usize, across: usize, k: i32, target: usize, pitch: usize): void {
+  for (; k > 0; k -= LANES) {
+    const row0 = v128.load(source);
+    const row1 = v128.load(source + across);
+    if (sizeof<real>() == 8) {
+      v128.store(target, v128.shuffle<f64>(row0, row1, 0, 2));
+      v128.store(target + pitch, v128.shuffle<f64>(row0, row1, 1, 3));
+    } else {
+      const row2 = v128.load(source + 2 * across);
+      const row3 = v128.load(source + 3 * across);
+      const left01 = v128.shuffle<f32>(row0, row1, 0, 4, 1, 5);
+      const left23 = v128.shuffle<f32>(row2, row3, 0, 4, 1, 5);
+      const right01 = v128.shuffle<f32>(row0, row1, 2, 6, 3, 7);
+      const right23 = v128.shuffle<f32>(row2, row3, 2, 6, 3, 7);
+      v128.store(target, v128.shuffle<f64>(left01, left23, 0, 2));
+      v128.store(target + pitch, v128.shuffle<f64>(left01, left23, 1, 3));
+      v128.store(target + 2 * pitch, v128.shuffle<f64>(right01, right23, 0, 2));
+      v128.store(target + 3 * pitch, v128.shuffle<f64>(right01, right23, 1, 3));
+    }
+    source += 16;
+    target += <usize>LANES * pitch;
+  }
+}
+
+/** One line. */
+@inline
+function packLine(source: usize, along: usize, k: i32, target: usize, pitch: usize): void {
+  for (; k > 0; k--) {
+    store<real>(target, load<real>(source));
+    source += along;
+    target += pitch;
+  }
+}

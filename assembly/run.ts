@@ -1,0 +1,160 @@
+import { chunkOf, claim, complete, loadTicket, recordOf, runOf, storeTicket, ticket } from './chunks';
+import { Control, Op, Record, SCRATCH_BYTES, Status } from './isa';
+import { check } from './kernels/commit';
+import { gather, scatterAdd } from './kernels/gather';
+import { gemm } from './kernels/gemm';
+import { map } from './kernels/map';
+import { copy, fill } from './kernels/movement';
+import { adam, sgd } from './kernels/optimizer';
+import { random } from './kernels/random';
+import { reduce } from './kernels/reduce';
+import { softmax, softmaxBackward } from './kernels/softmax';
+import { address, word } from './real';
+
+/** The ticket's record field once a run is over; no program is that long (MAX_PROGRAM_WORDS). */
+const FINISHED: i32 = 0xfffff;
+/** Turns to spin for another thread's last chunk before sleeping: longer than any barrier between running threads takes. */
+const SPIN: i32 = 20000;
+/** Nobody wakes a thread inside a run; it looks again after this many nanoseconds. */
+const NAP: i64 = 500000;
+/** Nor one that goes to sleep between programs just as it is poisoned: its notify came too early. */
+const SLEEP: i64 = 500000000;
+
+function execute(record: usize, chunk: i32, scratch: usize): void {
+  switch (word(record, Record.OP)) {
+    case Op.MAP:
+      map(record, chunk, scratch);
+      break;
+    case Op.REDUCE:
+      reduce(record, chunk, scratch);
+      break;
+    case Op.SOFTMAX:
+      softmax(record, chunk, scratch);
+      break;
+    case Op.SOFTMAX_BACKWARD:
+      softmaxBackward(record, chunk, scratch);
+      break;
+    case Op.COPY:
+      copy(record, chunk);
+      break;
+    case Op.FILL:
+      fill(record, chunk);
+      break;
+    case Op.GATHER:
+      gather(record, chunk);
+      break;
+    case Op.SCATTER_ADD:
+      scatterAdd(record, chunk);
+      break;
+    case Op.RANDOM:
+      random(record, chunk, scratch);
+      break;
+    case Op.GEMM:
+      gemm(record, chunk, scratch);
+      break;
+    case Op.SGD:
+      sgd(record, chunk);
+      break;
+    case Op.ADAM:
+      adam(record, chunk);
+      break;
+    case Op.CHECK:
+      check(record, chunk);
+      break;
+  }
+}
+
+@inline
+function scratchOf(thread: i32): usize {
+  return address(Control.BASE, Control.SCRATCH >> 2) + <usize>thread * SCRATCH_BYTES;
+}
+
+/** What this run has met so far, as a Status. */
+function status(): i32 {
+  if (atomic.load<i32>(Control.BASE + Control.FAULT)) return Status.FAULT;
+  return atomic.load<i32>(Control.BASE + Control.FLAG) ? Status.NON_FINITE : Status.DONE;
+}
+
+/** The record behind `record`, or 0 where the run ends: at END, and at a COMMIT that must not go on. */
+function next(record: usize): usize {
+  if (word(record, Record.OP) == Op.COMMIT && status() != Status.DONE) return 0;
+  const following = record + (<usize>word(record, Record.WORDS) << 2);
+  return word(following, Record.OP) == Op.END ? 0 : following;
+}
+
+/** Claims and runs chunks of run `sequence` until it is over or another has begun. */
+function work(program: usize, sequence: i32, thread: i32): void {
+  const scratch = scratchOf(thread);
+  const run = runOf(ticket(sequence, 0));
+  let idle = 0;
+  while (true) {
+    const current = loadTicket();
+    if (runOf(current) != run || recordOf(current) == FINISHED) return;
+    // Of a program that has been freed meanwhile this reads noise; then the run is over and the claim fails.
+    const record = program + (<usize>recordOf(current) << 2);
+    const chunks = word(record, Record.CHUNKS);
+    if (chunkOf(current) < chunks) {
+      if (!claim(current)) continue;
+      idle = 0;
+      execute(record, chunkOf(current), scratch);
+      if (complete(chunks)) {
+        const following = next(record);
+        storeTicket(ticket(sequence, following ? <i32>((following - program) >> 2) : FINISHED));
+      }
+    } else if (++idle > SPIN) {
+      if (atomic.load<i32>(Control.BASE + Control.POISON)) return;
+      atomic.wait<i32>(Control.BASE + Control.TICKET, <i32>current, NAP);
+    }
+  }
+}
+
+/**
+ * Runs a program to its end and returns a Status. Called by one thread, the coordinator, as thread 0; with `threads` > 1
+ * those in `serve` join in as they wake, and the run does not wait for any that does not.
+ */
+export function run(program: usize, threads: i32): i32 {
+  atomic.store<i32>(Control.BASE + Control.FLAG, 0);
+  atomic.store<i32>(Control.BASE + Control.FAULT, 0);
+  if (word(program, Record.OP) == Op.END) return Status.DONE;
+  if (threads == 1) {
+    const scratch = scratchOf(0);
+    for (let record = program; record; record = next(record)) {
+      const chunks = word(record, Record.CHUNKS);
+      for (let chunk = 0; chunk < chunks; chunk++) execute(record, chunk, scratch);
+    }
+    return status();
+  }
+  const sequence = atomic.load<i32>(Control.BASE + Control.SEQUENCE) + 1;
+  atomic.store<i32>(Control.BASE + Control.DONE, 0);
+  atomic.store<i32>(Control.BASE + Control.PROGRAM, <i32>program);
+  atomic.store<i32>(Control.BASE + Control.THREADS, threads);
+  atomic.store<i32>(Control.BASE + Control.REAL, sizeof<real>());
+  storeTicket(ticket(sequence, 0));
+  atomic.store<i32>(Control.BASE + Control.SEQUENCE, sequence);
+  atomic.notify(Control.BASE + Control.SEQUENCE, threads - 1);
+  work(program, sequence, 0);
+  return atomic.load<i32>(Control.BASE + Control.POISON) ? Status.POISONED : status();
+}
+
+/** Runs one record alone: how the host finds the record in which a NaN appears. */
+export function step(record: usize): void {
+  const chunks = word(record, Record.CHUNKS);
+  for (let chunk = 0; chunk < chunks; chunk++) execute(record, chunk, scratchOf(0));
+}
+
+/** A helper thread's life: sleep until a program starts, help to run it, until poisoned. */
+export function serve(thread: i32): void {
+  let served = 0;
+  while (!atomic.load<i32>(Control.BASE + Control.POISON)) {
+    const sequence = atomic.load<i32>(Control.BASE + Control.SEQUENCE);
+    if (sequence == served) {
+      atomic.wait<i32>(Control.BASE + Control.SEQUENCE, sequence, SLEEP);
+      continue;
+    }
+    served = sequence;
+    // PROGRAM is written before SEQUENCE: a newer program with an older sequence finds its run over, and claims nothing.
+    const program = <usize>(<u32>atomic.load<i32>(Control.BASE + Control.PROGRAM));
+    const mine = atomic.load<i32>(Control.BASE + Control.REAL) == sizeof<real>();
+    if (mine && thread < atomic.load<i32>(Control.BASE + Control.THREADS)) work(program, sequence, thread);
+  }
+}

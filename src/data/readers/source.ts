@@ -1,0 +1,35 @@
+import { FormatError } from '../../errors';
+
+/** What a reader reads: bytes, text, a File from a form, a stream from `fetch`. Never a path: the page has none. */
+export type Source = string | ArrayBuffer | Uint8Array | Blob | ReadableStream<Uint8Array>;
+
+/** How errors call a source: the name given, a File's own, or what it is expected to be. */
+export function nameOf(source: Source, given: string | undefined, fallback: string): string {
+  return given ?? (source as Partial<File>).name ?? fallback;
+}
+
+/** All bytes of a source; gzip is known by its first two bytes and unpacked. */
+export async function readBytes(source: Source, file: string): Promise<Uint8Array> {
+  const bytes =
+    source instanceof Uint8Array ? source : new Uint8Array(await new Response(source as BodyInit).arrayBuffer());
+  if (!isGzip(bytes)) return bytes;
+  if (typeof DecompressionStream === 'undefined') {
+    throw new FormatError(
+      'the file is packed with gzip, which this runtime cannot unpack (it has no DecompressionStream).',
+      { file, code: 'UNSUPPORTED' },
+    );
+  }
+  try {
+    const unpacked = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream('gzip'));
+    return new Uint8Array(await new Response(unpacked).arrayBuffer());
+  } catch {
+    throw new FormatError(`the file is damaged: its ${bytes.length} bytes of gzip do not unpack.`, {
+      file,
+      got: bytes.length,
+    });
+  }
+}
+
+export function isGzip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
+}

@@ -1,0 +1,372 @@
+import { ALIGNMENT, Check, Commit, MAX_PROGRAM_WORDS, Op, SLACK } from '../../assembly/isa';
+import type { Cell } from '../cell';
+import { type Real, bytesOf, isReal } from '../dtype';
+import { DtypeError, OutOfMemoryError } from '../errors';
+import { type Place, type Program, type RecordNote, Segment } from '../machine/program';
+import { show, sizeOf, stridesOf } from '../shape';
+import { type Buffer, type Draft, Emitter, type View, cut } from './emitter';
+import { fuse, settleMaps } from './fuse';
+import { type Graph, type Node, type Value, reachable } from './graph';
+import { shareCommon } from './passes';
+import { mayOverwrite, plan } from './plan';
+
+export interface Lowered {
+  program: Program;
+  /** The cells of `program.cells`, in its order. */
+  cells: Cell[];
+}
+
+/** A graph as a program: passes, records, fusion, memory plan, words. */
+export function lower(graph: Graph): Lowered {
+  const { nodes, resolve } = shareCommon(reachable(graph));
+  const emitter = new Emitter(realOf(nodes));
+  const state = emitNodes(emitter, graph, nodes, resolve);
+  const kept = new Set<Buffer>();
+  const updated = new Set([...graph.updates.keys()].map((cell) => state.cellBuffer(cell)));
+  // An output must survive the updates: one that is a cell's old value is copied before them.
+  const settled = (value: Value): View => {
+    emitter.name = 'return';
+    const view = state.view(value);
+    const stable = updated.has(view.buffer) ? copyOf(emitter, view) : emitter.contiguous(view);
+    return stable;
+  };
+  const outputs = graph.outputs.map((value) => settled(resolve(value)));
+  for (const { buffer } of outputs) kept.add(buffer);
+  emitter.name = 'assign';
+  const updates = [...graph.updates].map(([cell, value]) => ({
+    target: state.cellBuffer(cell),
+    view: settled(resolve(value)),
+    shape: cell.shape,
+  }));
+  const main = fuse(emitter.take());
+  const drafts = updates.length > 0 ? withCommit(emitter, main, updates, outputs, kept) : main;
+  settleMaps(drafts, kept);
+  const inputs = graph.arguments.map((value) => state.view(value));
+  const arenaBytes = plan(
+    drafts,
+    inputs.map((view) => view.buffer),
+    kept,
+  );
+  const program = encode(emitter.real, drafts, inputs, outputs, arenaBytes, state.constants);
+  program.cells = state.cells.map((cell) => ({
+    dtype: cell.dtype,
+    size: cell.size,
+    written: graph.updates.has(cell),
+  }));
+  return { program, cells: state.cells };
+}
+
+/** The one real dtype of a graph; only casts may touch the other. */
+function realOf(nodes: Node[]): Real {
+  const found = new Map<Real, string>();
+  for (const { origin, outputs } of nodes) {
+    if (origin.kind !== 'op' || origin.op.name === 'cast') continue;
+    for (const { dtype } of [...outputs, ...origin.inputs]) if (isReal(dtype)) found.set(dtype, origin.op.name);
+  }
+  const [first, second] = [...found];
+  if (first && second) {
+    throw new DtypeError(
+      `a program has one real dtype; ${first[1]} uses ${first[0]} and ${second[1]} uses ${second[0]}.`,
+      { op: second[1], got: second[0], expected: first[0] },
+    );
+  }
+  return first ? first[0] : 'f32';
+}
+
+interface Emitted {
+  view(value: Value): View;
+  cellBuffer(cell: Cell): Buffer;
+  cells: Cell[];
+  constants: Buffer[];
+}
+
+/** Emits every node, in order. */
+function emitNodes(emitter: Emitter, graph: Graph, nodes: Node[], resolve: (value: Value) => Value): Emitted {
+  const views = new Map<Value, View>();
+  const cells: Cell[] = [];
+  const cellBuffers = new Map<Cell, Buffer>();
+  const constants: Buffer[] = [];
+  const whole = ({ shape, dtype }: Value, buffer: Buffer): View => ({
+    buffer,
+    dtype,
+    shape,
+    strides: stridesOf(shape),
+    offset: 0,
+  });
+  const cellBuffer = (cell: Cell): Buffer => {
+    let buffer = cellBuffers.get(cell);
+    if (!buffer) {
+      buffer = { kind: 'cell', bytes: cell.bytes, offset: 0, cell: cells.push(cell) - 1 };
+      cellBuffers.set(cell, buffer);
+    }
+    return buffer;
+  };
+  const view = (value: Value): View => views.get(value)!;
+  const users = usersOf(nodes, graph, resolve);
+  for (const value of graph.arguments) views.set(value, emitter.temporary(value));
+  for (const { origin, outputs } of nodes) {
+    const [value] = outputs as [Value];
+    if (origin.kind === 'cell') views.set(value, whole(value, cellBuffer(origin.cell)));
+    else if (origin.kind === 'number') {
+      const buffer: Buffer = { kind: 'number', bytes: 0, offset: 0, value: origin.value };
+      views.set(value, whole(value, buffer));
+    } else if (origin.kind === 'capture') {
+      const data = origin.tensor.values();
+      const buffer: Buffer = { kind: 'constant', bytes: data.byteLength, offset: -1, data };
+      constants.push(buffer);
+      views.set(value, whole(value, buffer));
+    } else if (origin.kind === 'op') {
+      const { op, options } = origin;
+      emitter.name = op.name;
+      const ins = origin.inputs.map((input) => view(resolve(input)));
+      if (op.view) {
+        const x = ins[0]!.buffer.kind === 'number' ? copyOf(emitter, ins[0]!) : ins[0]!;
+        views.set(value, op.view(x, value, options) ?? op.view(emitter.contiguous(x), value, options)!);
+      } else {
+        const order = op.anyLayout ? soleOrder(value, users) : null;
+        const outs = order ? [permuted(emitter, value, order)] : outputs.map((output) => emitter.temporary(output));
+        outputs.forEach((output, i) => {
+          views.set(output, outs[i]!);
+        });
+        op.emit!(emitter, outs, ins, options);
+      }
+    }
+  }
+  return { view, cellBuffer, cells, constants };
+}
+
+/** Who uses a value: nodes, and null for the program's outputs and updates. */
+function usersOf(nodes: Node[], graph: Graph, resolve: (value: Value) => Value): Map<Value, (Node | null)[]> {
+  const users = new Map<Value, (Node | null)[]>();
+  const use = (value: Value, user: Node | null) => {
+    const own = resolve(value);
+    users.set(own, [...(users.get(own) ?? []), user]);
+  };
+  for (const node of nodes) if (node.origin.kind === 'op') for (const input of node.origin.inputs) use(input, node);
+  for (const value of [...graph.outputs, ...graph.updates.values()]) use(value, null);
+  return users;
+}
+
+/** The order in which all users of a value permute it, if that is all they do with it. */
+function soleOrder(value: Value, users: Map<Value, (Node | null)[]>): number[] | null {
+  let sole: number[] | null = null;
+  for (const user of users.get(value) ?? []) {
+    if (user?.origin.kind !== 'op' || user.origin.op.name !== 'permute') return null;
+    const { order } = user.origin.options as { order: number[] };
+    if (sole && String(sole) !== String(order)) return null;
+    sole = order;
+  }
+  return sole;
+}
+
+/** A result that lies in memory as its permutation does without gaps. */
+function permuted(emitter: Emitter, value: Value, order: readonly number[]): View {
+  const natural = emitter.temporary({ shape: order.map((axis) => value.shape[axis]!), dtype: value.dtype });
+  const strides = new Array<number>(order.length);
+  order.forEach((axis, i) => {
+    strides[axis] = natural.strides[i]!;
+  });
+  return { ...natural, shape: value.shape, strides };
+}
+
+function copyOf(emitter: Emitter, view: View): View {
+  const copy = emitter.temporary(view);
+  emitter.copy(copy, view);
+  return copy;
+}
+
+interface Update {
+  target: Buffer;
+  view: View;
+  shape: readonly number[];
+}
+
+/**
+ * Orders the records so that nothing that a step computes can spoil a cell:
+ *
+ *   [ everything else | CHECK … | COMMIT | records that write straight into cells | COPY into cells … ]
+ *
+ * A record goes behind the commit, and writes its cells in place, if all that it writes are new values of cells that no
+ * other record there still reads. Checked is what decides the new values: real buffers that are read behind the commit, and
+ * results of one element, the loss among them.
+ */
+function withCommit(
+  emitter: Emitter,
+  main: Draft[],
+  updates: Update[],
+  outputs: View[],
+  kept: ReadonlySet<Buffer>,
+): Draft[] {
+  const sole = updates.filter(
+    ({ view }) => view.buffer.kind === 'arena' && updates.filter((other) => other.view.buffer === view.buffer).length === 1,
+  );
+  const targets = new Map(sole.map(({ view, target }) => [view.buffer, target]));
+  const readers = new Map<Buffer, Set<Draft>>();
+  for (const draft of main) {
+    for (const buffer of draft.reads) readers.set(buffer, (readers.get(buffer) ?? new Set()).add(draft));
+  }
+  const direct = new Set(
+    main.filter((draft) =>
+      [...draft.writes.keys()].every((buffer) => {
+        const target = targets.get(buffer);
+        const whole = target && target.bytes === buffer.bytes && !kept.has(buffer) && !readers.has(buffer);
+        return whole && mayOverwrite(draft, buffer, target);
+      }),
+    ),
+  );
+  for (const draft of direct) {
+    const alone = [...draft.writes.keys()].every((buffer) =>
+      [...(readers.get(targets.get(buffer)!) ?? [])].every((reader) => reader === draft || !direct.has(reader)),
+    );
+    if (!alone) direct.delete(draft);
+  }
+  const inPlace = new Set<Buffer>();
+  for (const draft of direct) {
+    for (const buffer of [...draft.writes.keys()]) {
+      inPlace.add(buffer);
+      retarget(draft, buffer, targets.get(buffer)!);
+    }
+  }
+  const copied = updates.filter(({ view }) => !inPlace.has(view.buffer));
+  emitter.name = 'assign';
+  for (const { view, target, shape } of copied) {
+    emitter.copy({ ...view, buffer: target, shape, strides: stridesOf(shape), offset: 0 }, view);
+  }
+  const copies = emitter.take();
+  const checked = new Map<Buffer, View>();
+  const note = (view: View) => {
+    if (view.buffer.kind === 'arena' && view.dtype === emitter.real) checked.set(view.buffer, view);
+  };
+  const written = new Map(main.flatMap((draft) => [...draft.writes]));
+  for (const draft of direct) for (const buffer of draft.reads) if (written.has(buffer)) note(written.get(buffer)!);
+  for (const { view } of copied) note(view);
+  for (const view of outputs) if (sizeOf(view.shape) === 1) note(view);
+  emitter.name = 'check';
+  for (const view of checked.values()) {
+    const size = view.buffer.bytes / bytesOf(view.dtype);
+    const { per, chunks } = cut(size);
+    const whole = { ...view, offset: 0 };
+    emitter.record(
+      Op.CHECK,
+      Check.WORDS,
+      { [Check.SIZE]: size, [Check.CHUNK]: per, [Check.SOURCE]: emitter.read(whole) },
+      [],
+      { chunks },
+    );
+  }
+  emitter.name = 'commit';
+  emitter.record(Op.COMMIT, Commit.WORDS, {}, [], { chunks: 1 });
+  return [...main.filter((draft) => !direct.has(draft)), ...emitter.take(), ...direct, ...copies];
+}
+
+/** Makes a record write a cell where it wrote a temporary. */
+function retarget(draft: Draft, from: Buffer, to: Buffer): void {
+  const view = draft.writes.get(from)!;
+  draft.writes.delete(from);
+  draft.writes.set(to, { ...view, buffer: to });
+  draft.words = draft.words.map((word) =>
+    typeof word !== 'number' && word.buffer === from ? { ...word, buffer: to } : word,
+  );
+  for (const slot of draft.map?.slots ?? []) {
+    if (slot.view?.buffer === from) slot.view = { ...slot.view, buffer: to };
+  }
+}
+
+function segmentOf(buffer: Buffer): number {
+  if (buffer.kind === 'cell') return Segment.CELLS + buffer.cell!;
+  return buffer.kind === 'constant' ? Segment.CONSTANTS : Segment.ARENA;
+}
+
+function placeOf(view: View): Place {
+  const { buffer, dtype, shape, offset } = view;
+  return { segment: segmentOf(buffer), offset: buffer.offset + offset * bytesOf(dtype), dtype, shape };
+}
+
+function encode(
+  real: Real,
+  drafts: Draft[],
+  inputs: View[],
+  outputs: View[],
+  arenaBytes: number,
+  constantBuffers: Buffer[],
+): Program {
+  let constantBytes = 0;
+  const constants = constantBuffers.map((buffer) => {
+    buffer.offset = constantBytes;
+    constantBytes += Math.ceil((buffer.bytes + SLACK) / ALIGNMENT) * ALIGNMENT;
+    return { offset: buffer.offset, data: buffer.data! };
+  });
+  const words: number[] = [];
+  const relocations: number[] = [];
+  const segments: number[] = [];
+  const records: RecordNote[] = [];
+  for (const draft of drafts) {
+    records.push({
+      word: words.length,
+      op: draft.op,
+      name: draft.name,
+      writes: [...draft.writes.values()].map(placeOf),
+      text: describe(draft),
+      flop: draft.flop,
+    });
+    for (const word of draft.words) {
+      if (typeof word === 'number') words.push(word);
+      else {
+        relocations.push(words.length);
+        segments.push(segmentOf(word.buffer));
+        words.push(word.buffer.offset + word.bytes);
+      }
+    }
+  }
+  words.push(Op.END, 3, 0);
+  if (words.length > MAX_PROGRAM_WORDS) {
+    throw new OutOfMemoryError(`a program of ${words.length} words is too long; ${MAX_PROGRAM_WORDS} are allowed.`, {
+      op: 'compile',
+      asked: words.length,
+      live: 0,
+      limit: MAX_PROGRAM_WORDS,
+    });
+  }
+  return {
+    real,
+    words: Int32Array.from(words),
+    relocations: Int32Array.from(relocations),
+    segments: Int32Array.from(segments),
+    arenaBytes,
+    constants,
+    constantBytes,
+    inputs: inputs.map(placeOf),
+    outputs: outputs.map(placeOf),
+    cells: [],
+    records,
+  };
+}
+
+const NAMES: Record<Op, string> = {
+  [Op.END]: 'end',
+  [Op.MAP]: 'map',
+  [Op.REDUCE]: 'reduce',
+  [Op.SOFTMAX]: 'softmax',
+  [Op.SOFTMAX_BACKWARD]: 'softmax_backward',
+  [Op.COPY]: 'copy',
+  [Op.FILL]: 'fill',
+  [Op.GATHER]: 'gather',
+  [Op.SCATTER_ADD]: 'scatter_add',
+  [Op.RANDOM]: 'random',
+  [Op.GEMM]: 'gemm',
+  [Op.SGD]: 'sgd',
+  [Op.ADAM]: 'adam',
+  [Op.CHECK]: 'check',
+  [Op.COMMIT]: 'commit',
+};
+
+/** A record as a line of a listing: kernel, what it is for, results ← operands. */
+function describe(draft: Draft): string {
+  const where = (buffer: Buffer) =>
+    buffer.kind === 'cell' ? `cell${buffer.cell}` : `${buffer.kind === 'constant' ? 'constant' : 'arena'}+${buffer.offset}`;
+  const results = [...draft.writes].map(([buffer, view]) => `${where(buffer)} ${view.dtype}${show(view.shape)}`);
+  const operands = [...draft.reads].map(where);
+  const steps = draft.map ? ` (${draft.map.steps.length} steps)` : draft.text && ` ${draft.text}`;
+  const flow = results.length ? `${results.join(', ')} ← ${operands.join(', ') || 'nothing'}` : operands.join(', ');
+  return `${NAMES[draft.op].padEnd(16)} ${draft.name}${steps}  ${flow}`.trimEnd();
+}

@@ -1,0 +1,82 @@
+import './ops/methods';
+
+export { Cell } from './cell';
+export { batches, type BatchOptions } from './data/batches';
+export type { Examples, NdArray } from './data/dataset';
+export { readBreastCancer, readDigits, readMnist } from './data/datasets';
+export { type CsvOptions, parseCsv, readCsv } from './data/readers/csv';
+export { parseIdx, readIdx } from './data/readers/idx';
+export { type Split, type SplitOptions, split } from './data/split';
+export { standardise } from './data/standardise';
+export { type Table, tableToXY } from './data/table';
+export type { DType, Real, TypedArray } from './dtype';
+export * from './errors';
+export { readSafetensors, type StoredTensor, writeSafetensors } from './formats/safetensors';
+export { defineOp } from './graph/define-op';
+export { memory } from './graph/execute';
+export { assign } from './graph/trace';
+export * as nn from './nn/index';
+export {
+  binaryCrossEntropy,
+  binaryCrossEntropyWithLogits,
+  crossEntropy,
+  halfMseLoss,
+  l1Loss,
+  mseLoss,
+} from './nn/loss';
+export { Module, Parameter } from './nn/module';
+export * from './ops/elementwise';
+export { embedding, gather, indexSelect, oneHot } from './ops/gather';
+export { linear, matmul } from './ops/matmul';
+export {
+  broadcastTo,
+  concat,
+  detach,
+  flatten,
+  pad,
+  permute,
+  reshape,
+  slice,
+  squeeze,
+  stack,
+  transpose,
+  unsqueeze,
+} from './ops/movement';
+export {
+  bernoulli,
+  defaultGenerator,
+  dropout,
+  Generator,
+  manualSeed,
+  normal,
+  rand,
+  randint,
+  randn,
+  randperm,
+  uniform,
+} from './ops/random';
+export { all, any, argmax, argmin, max, mean, min, prod, sum } from './ops/reduce';
+export { logSoftmax, softmax } from './ops/softmax';
+export { clipGradNorm } from './optim/clip';
+export * as optim from './optim/index';
+export {
+  arange,
+  eye,
+  full,
+  linspace,
+  type Nested,
+  ones,
+  onesLike,
+  type Operand,
+  Tensor,
+  tensor,
+  zeros,
+  zerosLike,
+} from './tensor';
+export { type CompileOptions, type Compiled, compile, type ProgramStats } from './transform/compile';
+export { type CheckOptions, type CheckResult, checkGradients } from './transform/check-gradients';
+export { grad, type GradOptions, valueAndGrad, vjp } from './transform/grad';
+export { evaluate, type EvaluateOptions, predict, type PredictOptions } from './train/evaluate';
+export type { EpochEvent, History, TrainEvent } from './train/events';
+export { accuracy, type Metric } from './train/metrics';
+export { train, type TrainingRun, type TrainOptions, type TrainResult } from './train/train';

@@ -1,0 +1,240 @@
+import { Control, Op, SCRATCH_BYTES, Status } from '../../assembly/isa';
+import { type Real, type TypedArray, allocate, viewOf } from '../dtype';
+import { DivergenceError, IndexError, WorkerError } from '../errors';
+import { sizeOf } from '../shape';
+import { coreBytes, coreModule } from './cores';
+import { Memory, canShare } from './memory';
+import { type Place, type Program, type RecordNote, Segment } from './program';
+import { type WorkerHandle, spawn } from './spawn';
+import type { Storage } from './storage';
+
+/** The exports of a build of the core; see assembly/run.ts. */
+interface Core {
+  run(program: number, threads: number): number;
+  step(record: number): void;
+  serve(thread: number): void;
+}
+
+/** The first message to a worker that is to be a helper thread. */
+export interface ThreadMessage {
+  role: 'thread';
+  memory: WebAssembly.Memory;
+  real: Real;
+  core: Uint8Array<ArrayBuffer>;
+  thread: number;
+}
+
+export function instantiate(real: Real, memory: WebAssembly.Memory, shared: boolean): Core {
+  const instance = new WebAssembly.Instance(coreModule(real, shared), { env: { memory } });
+  return instance.exports as unknown as Core;
+}
+
+/** Whether this thread may sleep on a shared word: a page's main thread may not, so it runs programs alone. */
+function canWait(): boolean {
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What runs programs: one linear memory, a core for each precision in use, and helper threads where memory is shared. */
+export class Machine {
+  readonly memory: Memory;
+  private readonly cores = new Map<Real, Core>();
+  private readonly helpers: Record<Real, WorkerHandle[]> = { f32: [], f64: [] };
+  private scratchThreads = 0;
+
+  constructor(shared = canShare()) {
+    this.memory = new Memory(shared);
+    this.reserveScratch(1);
+  }
+
+  /** Copies a program into memory, with an arena of its own; it stays until `unload`. */
+  load(program: Program, cells: Storage[]): LoadedProgram {
+    return new LoadedProgram(this, program, cells);
+  }
+
+  core(real: Real): Core {
+    let core = this.cores.get(real);
+    if (!core) {
+      core = instantiate(real, this.memory.wasm, this.memory.shared);
+      this.cores.set(real, core);
+    }
+    return core;
+  }
+
+  /** Starts helper threads until there are `threads` in all; returns how many there can be here. */
+  provide(real: Real, threads: number): number {
+    if (threads <= 1 || !this.memory.shared || !canWait()) return 1;
+    const helpers = this.helpers[real];
+    this.reserveScratch(threads);
+    while (helpers.length < threads - 1) {
+      const helper = spawn();
+      const thread = helpers.length + 1;
+      helper.endpoint.postMessage({
+        role: 'thread',
+        memory: this.memory.wasm,
+        real,
+        core: coreBytes(real),
+        thread,
+      } satisfies ThreadMessage);
+      helper.unref();
+      helpers.push(helper);
+    }
+    return threads;
+  }
+
+  /** Ends the helper threads. The machine itself is left to the collector. */
+  close(): void {
+    this.control(Control.POISON)[0] = 1;
+    const sequence = this.control(Control.SEQUENCE);
+    if (this.memory.shared) Atomics.notify(sequence, 0);
+    for (const helper of [...this.helpers.f32, ...this.helpers.f64]) helper.terminate();
+    this.helpers.f32.length = this.helpers.f64.length = 0;
+  }
+
+  /** One word of the control block. */
+  control(field: Control): Int32Array {
+    return new Int32Array(this.memory.buffer as ArrayBuffer, Control.BASE + field, 1);
+  }
+
+  private reserveScratch(threads: number): void {
+    if (threads <= this.scratchThreads) return;
+    const word = this.control(Control.SCRATCH);
+    if (this.scratchThreads > 0) this.memory.release(word[0]! >>> 0);
+    const scratch = this.memory.allocate(threads * SCRATCH_BYTES, 'scratch');
+    this.control(Control.SCRATCH)[0] = scratch;
+    this.scratchThreads = threads;
+  }
+}
+
+/** A program in linear memory: its image, constants and arena, and the cells that it keeps there. */
+export class LoadedProgram {
+  private readonly bases: number[] = [];
+  private readonly image: number;
+
+  constructor(
+    private readonly machine: Machine,
+    readonly program: Program,
+    private readonly cells: Storage[],
+  ) {
+    const { memory } = machine;
+    const owned: number[] = [];
+    let bound = 0;
+    const own = (bytes: number, what: string) => {
+      const address = memory.allocate(bytes, what);
+      owned.push(address);
+      return address;
+    };
+    try {
+      this.image = own(program.words.byteLength, 'program');
+      this.bases[Segment.ARENA] = own(program.arenaBytes, 'arena');
+      this.bases[Segment.CONSTANTS] = own(program.constantBytes, 'constants');
+      for (const cell of cells) {
+        this.bases.push(cell.bind(memory));
+        bound++;
+      }
+    } catch (error) {
+      // Nothing may be lost by an allocation that was refused: what this program had taken goes back.
+      for (const address of owned) memory.release(address);
+      for (const cell of cells.slice(0, bound)) cell.unbind();
+      throw error;
+    }
+    const words = program.words.slice();
+    for (let i = 0; i < program.relocations.length; i++) {
+      words[program.relocations[i]!]! += this.bases[program.segments[i]!]!;
+    }
+    new Int32Array(memory.buffer as ArrayBuffer, this.image, words.length).set(words);
+    for (const { offset, data } of program.constants) {
+      new Uint8Array(memory.buffer as ArrayBuffer, this.bases[Segment.CONSTANTS]! + offset, data.byteLength).set(
+        new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      );
+    }
+  }
+
+  /** A view of input i's place in memory, to be filled before `run`. Memory may grow meanwhile: never keep it. */
+  input(i: number): TypedArray {
+    return this.view(this.program.inputs[i]!);
+  }
+
+  /** A copy of output i. */
+  output(i: number): TypedArray {
+    const place = this.program.outputs[i]!;
+    const copy = allocate(place.dtype, sizeOf(place.shape));
+    copy.set(this.view(place));
+    return copy;
+  }
+
+  /** A view of output i, good until memory grows or the next run. */
+  peek(i: number): TypedArray {
+    return this.view(this.program.outputs[i]!);
+  }
+
+  /**
+   * Fills the inputs and runs the program: one call into the core. Throws what it found wrong; cells then are as before.
+   * `fill` is called again where a divergence has to be traced, since the arena reuses the inputs' place.
+   */
+  run(fill: (program: this) => void, threads = 1): void {
+    const { machine, program } = this;
+    fill(this);
+    const status = machine.core(program.real).run(this.image, machine.provide(program.real, threads));
+    if (status === Status.DONE) return;
+    if (status === Status.FAULT) throw this.fault();
+    if (status === Status.POISONED) throw new WorkerError('a thread of the machine died.', { op: 'run' });
+    fill(this);
+    throw this.divergence();
+  }
+
+  /** Frees the memory; cells that no other program uses return to the host. */
+  unload(): void {
+    const { memory } = this.machine;
+    memory.release(this.image);
+    memory.release(this.bases[Segment.ARENA]!);
+    memory.release(this.bases[Segment.CONSTANTS]!);
+    for (const cell of this.cells) cell.unbind();
+  }
+
+  private view(place: Place): TypedArray {
+    const at = this.bases[place.segment]! + place.offset;
+    return viewOf(place.dtype, this.machine.memory.buffer, at, sizeOf(place.shape));
+  }
+
+  private fault(): IndexError {
+    const word = (field: Control) => this.machine.control(field)[0]!;
+    const record = this.recordAt((word(Control.FAULT_AT) >>> 0) - this.image);
+    const value = word(Control.FAULT_VALUE);
+    const limit = word(Control.FAULT_LIMIT);
+    return new IndexError(`index ${value} is out of range; allowed are 0 to ${limit - 1}.`, {
+      op: record?.name ?? 'gather',
+      argument: 'index',
+      value,
+      limit,
+    });
+  }
+
+  private recordAt(offset: number): RecordNote | undefined {
+    return this.program.records.findLast((record) => record.word * 4 <= offset);
+  }
+
+  /** Runs the program again, record by record up to the commit, to find which one first wrote what is not finite. */
+  private divergence(): DivergenceError {
+    const core = this.machine.core(this.program.real);
+    for (const record of this.program.records) {
+      if (record.op === Op.COMMIT) break;
+      core.step(this.image + record.word * 4);
+      for (const place of record.writes) {
+        if ((place.dtype === 'f32' || place.dtype === 'f64') && !this.view(place).every(Number.isFinite)) {
+          return new DivergenceError(
+            `a NaN or an infinity appeared here, in a result of shape [${place.shape.join(', ')}]; ` +
+              'the update was skipped, and all weights are as before the step. ' +
+              'A smaller learning rate, gradient clipping or standardised inputs usually help.',
+            { op: record.name, step: 0 },
+          );
+        }
+      }
+    }
+    return new DivergenceError('a NaN or an infinity appeared.', { op: 'run', step: 0 });
+  }
+}

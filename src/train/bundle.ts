@@ -1,0 +1,85 @@
+import type { Cell } from '../cell';
+import type { Real } from '../dtype';
+import type { Graph } from '../graph/graph';
+import { theMachine } from '../graph/execute';
+import { lower } from '../graph/lower';
+import { Trace } from '../graph/trace';
+import { coreBytes } from '../machine/cores';
+import type { Aval } from '../graph/graph';
+import type { Tensor } from '../tensor';
+import type { Bundle, BundledProgram, CellValue } from './protocol';
+
+/** Programs on their way to a worker, and the cells that they share. */
+export class BundleBuilder {
+  private readonly programs: BundledProgram[] = [];
+  private readonly cells: Cell[] = [];
+  private real: Real | null = null;
+  private sent = 0;
+
+  /** Traces `f` over arguments of these kinds and keeps its program; returns the program's number. */
+  add(avals: Aval[], f: (...inputs: Tensor[]) => Tensor[]): number {
+    const trace = new Trace();
+    const inputs = avals.map((aval) => trace.argument(aval));
+    return this.addGraph(trace.close(trace.record(() => f(...inputs))));
+  }
+
+  private addGraph(graph: Graph): number {
+    const { program, cells } = lower(graph);
+    this.real ??= program.real;
+    return this.programs.push({ program, cells: cells.map((cell) => this.numberOf(cell)) }) - 1;
+  }
+
+  private numberOf(cell: Cell): number {
+    const known = this.cells.indexOf(cell);
+    return known >= 0 ? known : this.cells.push(cell) - 1;
+  }
+
+  /** The programs that were added since the last call. */
+  fresh(): BundledProgram[] {
+    const added = this.programs.slice(this.sent);
+    this.sent = this.programs.length;
+    return added;
+  }
+
+  /** All cells that any program uses, in the order of the values that come back. */
+  get allCells(): readonly Cell[] {
+    return this.cells;
+  }
+
+  /** A copy of everything, to post. */
+  bundle(threads: number): Bundle {
+    theMachine(); // registers the f32 core
+    const real = this.real ?? 'f32';
+    const cells = this.cells.map((cell): CellValue => ({ dtype: cell.dtype, values: cell.values() }));
+    return { core: { real, bytes: coreBytes(real) }, cells, programs: this.fresh(), threads };
+  }
+
+  /** Floating point operations of the costliest program. */
+  get flop(): number {
+    return Math.max(
+      0,
+      ...this.programs.map(({ program }) => program.records.reduce((total, record) => total + record.flop, 0)),
+    );
+  }
+
+  /** Gives the page's cells the values that came back. */
+  restore(values: readonly CellValue[]): void {
+    values.forEach(({ values: array }, i) => {
+      this.cells[i]!.storage.write(array);
+    });
+  }
+}
+
+/** Below this a second thread costs more than it brings (µs of work against µs of meeting). */
+const FLOP_WORTH_A_THREAD = 2e6;
+
+/** How many threads a run gets: asked for, or on 'auto' as many as there are cores but one, which the page keeps. */
+export function chooseThreads(threads: number | 'auto', flop: number): number {
+  if (threads !== 'auto') return threads;
+  const cores = globalThis.navigator?.hardwareConcurrency ?? coresOfNode();
+  return flop < FLOP_WORTH_A_THREAD ? 1 : Math.max(1, cores - 1);
+}
+
+function coresOfNode(): number {
+  return globalThis.process?.getBuiltinModule?.('node:os').availableParallelism() ?? 1;
+}

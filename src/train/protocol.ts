@@ -1,0 +1,94 @@
+import type { DType, Real, TypedArray } from '../dtype';
+import type { ErrorRecord } from '../errors';
+import type { Program } from '../machine/program';
+import type { EpochEvent, StepColumns, TrainEvent } from './events';
+
+// What travels between the page and its worker: programs and arrays, never functions of the user's.
+
+/** A cell by its place in the bundle. */
+export interface CellValue {
+  dtype: DType;
+  values: TypedArray;
+}
+
+export interface BundledProgram {
+  program: Program;
+  /** Which of the bundle's cells the program's cells are. */
+  cells: number[];
+}
+
+/** Everything a worker needs to compute. */
+export interface Bundle {
+  core: { real: Real; bytes: Uint8Array<ArrayBuffer> };
+  cells: CellValue[];
+  programs: BundledProgram[];
+  threads: number;
+}
+
+/** Arrays of the same examples, row by row. */
+export interface Rows {
+  x: { shape: readonly number[]; data: TypedArray };
+  y: { shape: readonly number[]; data: TypedArray };
+}
+
+/** Programs for one kind of batch: `[full, tail]`, -1 where there is no tail. Inputs: x, y. */
+export interface BatchPrograms {
+  full: number;
+  tail: number;
+}
+
+/** Outputs of a training program: loss, learning rate, metrics. Of an evaluation program: loss, metrics. */
+export interface TrainPlan {
+  epochs: number;
+  batchSize: number;
+  seed: number;
+  shuffle: boolean;
+  dropLast: boolean;
+  metrics: string[];
+  /** Null where the page feeds batches: `PageApi.pull`. */
+  data: Rows | null;
+  train: BatchPrograms;
+  validation: { data: Rows; programs: BatchPrograms } | null;
+  /** Whether the page wants to be asked after every epoch. */
+  asks: boolean;
+}
+
+/** A batch that the page feeds. */
+export interface Fed {
+  rows: Rows;
+  program: number;
+  /** Programs that were traced for it, behind all that the worker has. */
+  added: BundledProgram[];
+}
+
+/** What the worker calls on the page. */
+export interface PageApi {
+  steps(columns: StepColumns): void;
+  mark(event: TrainEvent): void;
+  /** After an epoch: whether to go on. */
+  epoch(event: EpochEvent): boolean;
+  /** The next batch of an epoch (from 0), or null after its last. */
+  pull(epoch: number): Promise<Fed | null>;
+}
+
+export type Outcome =
+  | { reason: 'finished' | 'stopped'; cells: CellValue[]; error?: undefined }
+  | { error: ErrorRecord; cells: CellValue[] };
+
+/** What the page calls on the worker. */
+export interface WorkerApi {
+  train(bundle: Bundle, plan: TrainPlan, page: MessagePort): Promise<Outcome>;
+  pause(): void;
+  resume(): void;
+  /** So many steps, then a pause again. */
+  step(count: number): void;
+  stop(): void;
+  /** The cells' values after the current step. */
+  snapshot(): Promise<CellValue[]>;
+  /** Sums over all rows of each output times the batch's size. */
+  evaluate(bundle: Bundle, data: Rows, programs: BatchPrograms, batchSize: number): Promise<Computed>;
+  /** The output's rows, for all rows of x. */
+  predict(bundle: Bundle, x: Rows['x'], programs: BatchPrograms, batchSize: number): Promise<Computed>;
+}
+
+export type Computed = { values: TypedArray; error?: undefined } | { error: ErrorRecord };

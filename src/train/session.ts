@@ -1,0 +1,330 @@
+import { wrap } from 'comlink';
+import { batches } from '../data/batches';
+import { type TypedArray, allocate } from '../dtype';
+import { serializeError } from '../errors';
+import { registerCore } from '../machine/cores';
+import { type LoadedProgram, Machine } from '../machine/machine';
+import { Storage } from '../machine/storage';
+import { sizeOf } from '../shape';
+import type { EpochEvent } from './events';
+import type {
+  BatchPrograms,
+  Bundle,
+  BundledProgram,
+  CellValue,
+  Computed,
+  Fed,
+  Outcome,
+  PageApi,
+  Rows,
+  TrainPlan,
+  WorkerApi,
+} from './protocol';
+
+/** How long steps run on before messages are looked at and losses sent: half a frame. */
+const SLICE_MS = 8;
+
+/** The other side of `train`, `evaluate` and `predict`: it knows programs and rows, and no op. */
+export function createSession(): WorkerApi {
+  let training: Training | null = null;
+  return {
+    async train(bundle, plan, port) {
+      training = new Training(bundle, plan, port);
+      return training.run();
+    },
+    pause: () => training?.pause(),
+    resume: () => training?.resume(),
+    step: (count) => training?.resume(count),
+    stop: () => training?.stop(),
+    async snapshot() {
+      return training ? training.store.values() : [];
+    },
+    evaluate: (bundle, data, programs, batchSize) =>
+      computed(() => {
+        const store = new Store(bundle);
+        return store.evaluate(data, programs, batchSize);
+      }),
+    predict: (bundle, x, programs, batchSize) =>
+      computed(() => {
+        const store = new Store(bundle);
+        return store.predict(x, programs, batchSize);
+      }),
+  };
+}
+
+async function computed(compute: () => TypedArray): Promise<Computed> {
+  try {
+    return { values: compute() };
+  } catch (error) {
+    return { error: serializeError(error) };
+  }
+}
+
+/** A bundle, loaded: cells in a machine's memory and the programs over them. */
+class Store {
+  private readonly machine = new Machine();
+  private readonly cells: { dtype: CellValue['dtype']; storage: Storage }[];
+  private readonly programs: LoadedProgram[] = [];
+  private readonly threads: number;
+
+  constructor({ core, cells, programs, threads }: Bundle) {
+    registerCore(core.real, core.bytes);
+    this.threads = threads;
+    this.cells = cells.map(({ dtype, values }) => ({ dtype, storage: new Storage(dtype, values.length, values) }));
+    for (const program of programs) this.load(program);
+  }
+
+  load({ program, cells }: BundledProgram): void {
+    this.programs.push(
+      this.machine.load(
+        program,
+        cells.map((cell) => this.cells[cell]!.storage),
+      ),
+    );
+  }
+
+  values(): CellValue[] {
+    return this.cells.map(({ dtype, storage }) => ({ dtype, values: storage.read() }));
+  }
+
+  /** Runs a program on some rows of the data. */
+  run(program: number, arrays: readonly Rows['x'][], indices: ArrayLike<number>): LoadedProgram {
+    const loaded = this.programs[program]!;
+    loaded.run(() => {
+      arrays.forEach((array, i) => {
+        copyRows(loaded.input(i), array, indices);
+      });
+    }, this.threads);
+    return loaded;
+  }
+
+  evaluate(data: Rows, programs: BatchPrograms, batchSize: number): Float64Array {
+    let sums = new Float64Array(0);
+    for (const indices of inOrder(data.x.shape[0]!, batchSize)) {
+      const loaded = this.run(pick(programs, indices.length, batchSize), [data.x, data.y], indices);
+      const outputs = loaded.program.outputs;
+      if (sums.length === 0) sums = new Float64Array(outputs.length);
+      outputs.forEach((_, i) => {
+        sums[i]! += loaded.peek(i)[0]! * indices.length;
+      });
+    }
+    return sums.map((sum) => sum / data.x.shape[0]!);
+  }
+
+  predict(x: Rows['x'], programs: BatchPrograms, batchSize: number): TypedArray {
+    const n = x.shape[0]!;
+    let all: TypedArray | null = null;
+    let at = 0;
+    for (const indices of inOrder(n, batchSize)) {
+      const loaded = this.run(pick(programs, indices.length, batchSize), [x], indices);
+      const { dtype } = loaded.program.outputs[0]!;
+      const values = loaded.peek(0);
+      all ??= allocate(dtype, (values.length / indices.length) * n);
+      all.set(values, at);
+      at += values.length;
+    }
+    return all!;
+  }
+}
+
+function pick({ full, tail }: BatchPrograms, size: number, batchSize: number): number {
+  return size === batchSize ? full : tail;
+}
+
+function inOrder(n: number, batchSize: number): Int32Array[] {
+  return batches(n, { batchSize, shuffle: false });
+}
+
+function copyRows(into: TypedArray, { shape, data }: Rows['x'], indices: ArrayLike<number>): void {
+  const row = sizeOf(shape.slice(1));
+  for (let i = 0; i < indices.length; i++) {
+    const from = indices[i]! * row;
+    // A loop beats a subarray for the short rows of labels.
+    if (row < 16) for (let j = 0; j < row; j++) into[i * row + j] = data[from + j]!;
+    else into.set(data.subarray(from, from + row), i * row);
+  }
+}
+
+/**
+ * Lets messages in: a promise alone would not, and a timer waits for milliseconds. Node hands out a port's messages a
+ * thousand at a time, so that a channel there keeps the others waiting; browsers have no setImmediate.
+ */
+function turn(channel: MessageChannel): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve);
+    else {
+      channel.port1.onmessage = () => resolve();
+      channel.port2.postMessage(null);
+    }
+  });
+}
+
+/** One run: the loop over epochs and batches, and the switches that steer it. */
+class Training {
+  readonly store: Store;
+  private readonly plan: TrainPlan;
+  private readonly page: ReturnType<typeof wrap<PageApi>>;
+  private readonly port: MessagePort;
+  private readonly channel = new MessageChannel();
+  private stopping = false;
+  /** Steps until the next pause. */
+  private allowance = Number.POSITIVE_INFINITY;
+  private wake: (() => void) | null = null;
+  private step = 0;
+  private epoch = 1;
+  private lr = 0;
+  private losses: number[] = [];
+  private lrs: number[] = [];
+  private examples = 0;
+  private flushed = performance.now();
+  private readonly started = performance.now();
+
+  constructor(bundle: Bundle, plan: TrainPlan, port: MessagePort) {
+    this.store = new Store(bundle);
+    this.plan = plan;
+    this.port = port;
+    this.page = wrap<PageApi>(port);
+  }
+
+  pause(): void {
+    this.allowance = 0;
+  }
+
+  resume(count = Number.POSITIVE_INFINITY): void {
+    this.allowance = count;
+    this.wake?.();
+  }
+
+  stop(): void {
+    this.stopping = true;
+    this.wake?.();
+  }
+
+  async run(): Promise<Outcome> {
+    try {
+      const { epochs, asks } = this.plan;
+      for (this.epoch = 1; this.epoch <= epochs && !this.stopping; this.epoch++) {
+        const event = await this.runEpoch();
+        if (!event) break;
+        if (asks) {
+          if (!(await this.page.epoch(event))) this.stopping = true;
+        } else void this.page.mark(event);
+      }
+      const reason = this.stopping ? 'stopped' : 'finished';
+      this.epoch = Math.min(this.epoch, epochs);
+      void this.flush();
+      // Heard before the outcome, which goes another way.
+      await this.page.mark({ kind: 'done', reason, step: this.step, epoch: this.epoch, seconds: this.seconds() });
+      return { reason, cells: this.store.values() };
+    } catch (error) {
+      await this.flush();
+      return { error: serializeError(Object.assign(error as Error, { step: this.step + 1 })), cells: this.store.values() };
+    } finally {
+      this.channel.port1.close();
+      this.port.close();
+    }
+  }
+
+  private seconds(): number {
+    return (performance.now() - this.started) / 1000;
+  }
+
+  /** One epoch; null if it was stopped in the middle. */
+  private async runEpoch(): Promise<EpochEvent | null> {
+    const { plan, epoch } = this;
+    const begun = performance.now();
+    let sums: number[] = [];
+    let seen = 0;
+    const run = (program: number, rows: Rows, indices: ArrayLike<number>) => {
+      const loaded = this.store.run(program, [rows.x, rows.y], indices);
+      const size = indices.length;
+      const [loss, lr, ...metrics] = loaded.program.outputs.map((_, i) => loaded.peek(i)[0]!);
+      sums = [loss!, ...metrics].map((value, i) => (sums[i] ?? 0) + value * size);
+      seen += size;
+      this.step++;
+      this.lr = lr!;
+      this.losses.push(loss!);
+      this.lrs.push(lr!);
+      this.examples += size;
+    };
+    if (plan.data) {
+      const { data, batchSize, seed, shuffle, dropLast } = plan;
+      for (const indices of batches(data.x.shape[0]!, { batchSize, seed, epoch: epoch - 1, shuffle, dropLast })) {
+        if (!(await this.mayStep())) return null;
+        run(pick(plan.train, indices.length, batchSize), data, indices);
+      }
+    } else {
+      let next: Promise<Fed | null> = this.page.pull(epoch - 1);
+      for (let fed = await next; fed; fed = await next) {
+        for (const program of fed.added) this.store.load(program);
+        // The page prepares the next batch while this one runs.
+        next = this.page.pull(epoch - 1);
+        if (!(await this.mayStep())) return null;
+        const { rows, program } = fed;
+        run(program, rows, Int32Array.from({ length: rows.x.shape[0]! }, (_, i) => i));
+      }
+    }
+    if (seen === 0) return null;
+    void this.flush();
+    const [loss, ...metrics] = sums.map((sum) => sum / seen);
+    const named = (values: number[]) => Object.fromEntries(plan.metrics.map((name, i) => [name, values[i]!]));
+    let validation: EpochEvent['validation'] = null;
+    if (plan.validation) {
+      const [held, ...others] = this.store.evaluate(plan.validation.data, plan.validation.programs, plan.batchSize);
+      validation = { ...named(others), loss: held! } as EpochEvent['validation'];
+    }
+    return {
+      kind: 'epoch',
+      epoch,
+      step: this.step,
+      loss: loss!,
+      metrics: named(metrics),
+      validation,
+      lr: this.lr,
+      seconds: (performance.now() - begun) / 1000,
+    };
+  }
+
+  /** Before a step: lets messages in from time to time, and waits out a pause. False where the run is to stop. */
+  private async mayStep(): Promise<boolean> {
+    if (performance.now() - this.flushed >= SLICE_MS) {
+      void this.flush();
+      await turn(this.channel);
+    }
+    if (this.allowance <= 0 && !this.stopping) {
+      void this.flush();
+      void this.page.mark({ kind: 'paused', step: this.step, epoch: this.epoch });
+      while (this.allowance <= 0 && !this.stopping) {
+        await new Promise<void>((resolve) => {
+          this.wake = resolve;
+        });
+      }
+      void this.page.mark({ kind: 'resumed', step: this.step, epoch: this.epoch });
+      this.flushed = performance.now();
+    }
+    this.allowance--;
+    return !this.stopping;
+  }
+
+  /** Sends the steps since the last time. */
+  private flush(): Promise<void> | undefined {
+    const now = performance.now();
+    const count = this.losses.length;
+    let sent: Promise<void> | undefined;
+    if (count > 0) {
+      const rate = (this.examples / Math.max(now - this.flushed, 1e-3)) * 1000;
+      sent = this.page.steps({
+        first: this.step - count + 1,
+        epoch: this.epoch,
+        loss: Float64Array.from(this.losses),
+        lr: Float32Array.from(this.lrs),
+        examplesPerSecond: new Float32Array(count).fill(rate),
+      });
+      this.losses = [];
+      this.lrs = [];
+      this.examples = 0;
+    }
+    this.flushed = now;
+    return sent;
+  }
+}

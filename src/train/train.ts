@@ -1,0 +1,383 @@
+import { expose, transfer } from 'comlink';
+import type { Cell } from '../cell';
+import { Stream } from '../data/philox';
+import { BusyError, DataError, deserializeError, ValueError } from '../errors';
+import type { Module, StateDict } from '../nn/module';
+import { cast, div, floor } from '../ops/elementwise';
+import { defaultGenerator } from '../ops/random';
+import { clipGradNorm } from '../optim/clip';
+import type { Schedule } from '../optim/lr';
+import type { Optimizer } from '../optim/optimizer';
+import type { Tensor } from '../tensor';
+import { valueAndGrad } from '../transform/grad';
+import { BundleBuilder, chooseThreads } from './bundle';
+import { type Connection, connect } from './connection';
+import { batchAval, checkAlike, holdOut, isInMemory, type LabelledData, type TrainData, toRows } from './data';
+import { type EpochEvent, History, type TrainEvent } from './events';
+import type { Metric } from './metrics';
+import type { BatchPrograms, Fed, Outcome, PageApi, Rows, TrainPlan } from './protocol';
+
+/** A traced function of the predictions and targets of a batch: a real number of rank 0. */
+export type Loss = (prediction: Tensor, target: Tensor) => Tensor;
+
+export interface TrainOptions {
+  model: Module;
+  loss: Loss;
+  optimizer: Optimizer;
+  /** All examples, x and y along their first axes, or an iterable of batches that starts anew every epoch. */
+  data: TrainData;
+  /** Held out and evaluated after every epoch: a fraction of the data, or examples of their own. */
+  validation?: number | LabelledData;
+  epochs?: number;
+  batchSize?: number;
+  /** Of the order of examples, of what is held out and of dropout. */
+  seed?: number;
+  shuffle?: boolean;
+  /** Leaves out an epoch's last batch where it is smaller. */
+  dropLast?: boolean;
+  metrics?: Record<string, Metric>;
+  /** The learning rate over time; without one it stays the optimizer's. */
+  schedule?: Schedule;
+  /** The most that the norm of all gradients together may be. */
+  clipNorm?: number;
+  /** Looks at every epoch and ends the run by returning true. */
+  stopWhen?: ((event: EpochEvent) => boolean) | ((event: EpochEvent) => boolean)[];
+  /** 'auto' leaves the page a core. The result does not depend on it. */
+  threads?: number | 'auto';
+  /** Aborts the run: `done` rejects with the signal's reason, after the weights are back. */
+  signal?: AbortSignal;
+  /** Makes the worker, where the page's policy forbids the built-in one. */
+  worker?: () => Worker;
+}
+
+export interface TrainResult {
+  reason: 'finished' | 'stopped';
+  steps: number;
+  epochs: EpochEvent[];
+  seconds: number;
+  history: History;
+}
+
+function checkCount(argument: string, value: number): void {
+  if (Number.isInteger(value) && value >= 1) return;
+  throw new ValueError(`${argument} must be a whole number from 1 on; got ${value}.`, {
+    op: 'train',
+    argument,
+    got: value,
+    expected: '1, 2, …',
+  });
+}
+
+/**
+ * Trains a model in a worker: traces the step here, once per kind of batch, and sends the programs, the weights and the data.
+ * The page stays free; the weights are back in the model when `done` settles. Options that cannot work, and shapes that
+ * do not fit, throw at once.
+ */
+export function train(options: TrainOptions): TrainingRun {
+  return new TrainingRun(options);
+}
+
+/** A run under way: iterate over it for its events, from the first on, whenever the iteration starts. */
+export class TrainingRun implements AsyncIterable<TrainEvent> {
+  readonly history = new History();
+  /** Settles when the weights are back in the model. */
+  readonly done: Promise<TrainResult>;
+  /** Undefined where the data is an iterable. */
+  readonly stepsPerEpoch: number | undefined;
+  readonly totalSteps: number | undefined;
+  private readonly options: Required<Pick<TrainOptions, 'epochs' | 'batchSize' | 'seed' | 'shuffle' | 'dropLast'>> & TrainOptions;
+  private readonly builder = new BundleBuilder();
+  private readonly fedPrograms = new Map<string, number>();
+  private owned: Cell[] = [];
+  private connection: Connection | null = null;
+  private steps: Steps = { data: null, train: { full: -1, tail: -1 }, validation: null };
+
+  /** @internal */
+  constructor(given: TrainOptions) {
+    const options = { epochs: 1, batchSize: 32, seed: 0, shuffle: true, dropLast: false, ...given };
+    this.options = options;
+    checkCount('epochs', options.epochs);
+    checkCount('batchSize', options.batchSize);
+    this.checkFree();
+    if (isInMemory(options.data)) {
+      const { validation, seed, batchSize, dropLast } = options;
+      const all = toRows(options.data);
+      const held = typeof validation === 'number' && validation > 0 ? holdOut(all, validation, seed) : null;
+      const data = held ? held.train : all;
+      const n = data.x.shape[0]!;
+      this.stepsPerEpoch = dropLast ? Math.floor(n / batchSize) : Math.ceil(n / batchSize);
+      this.totalSteps = this.stepsPerEpoch * options.epochs;
+      if (this.stepsPerEpoch === 0) {
+        throw new DataError(`${n} examples fill no batch of ${batchSize}, and dropLast leaves out the rest.`, {
+          op: 'train',
+          argument: 'batchSize',
+          got: batchSize,
+          expected: n,
+        });
+      }
+      const tail = dropLast ? 0 : n % batchSize;
+      this.steps = { data, train: this.programs(options.data, n >= batchSize ? batchSize : 0, tail), validation: null };
+      if (held) this.addValidation(options.data, held.validation);
+      else if (typeof validation === 'object') this.addValidation(validation, checkedLike(data, toRows(validation)));
+    } else if (typeof options.validation === 'number') {
+      throw new ValueError('a fraction can be held out of data in memory only; pass { x, y } as validation.', {
+        op: 'train',
+        argument: 'validation',
+        got: options.validation,
+      });
+    } else if (options.validation) this.addValidation(options.validation, toRows(options.validation));
+    this.own();
+    this.done = this.run();
+    // `done` may never be looked at; readers of the events hear of a failure as well.
+    this.done.catch(() => {});
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<TrainEvent> {
+    return this.history.read();
+  }
+
+  /** Holds the run before its next step. */
+  pause(): void {
+    void this.connection?.worker.pause();
+  }
+
+  resume(): void {
+    void this.connection?.worker.resume();
+  }
+
+  /** Runs so many steps, then pauses. */
+  step(count = 1): void {
+    checkCount('count', count);
+    void this.connection?.worker.step(count);
+  }
+
+  /** Ends the run after the current step; `done` resolves. Any further call does nothing. */
+  stop(): void {
+    void this.connection?.worker.stop();
+  }
+
+  /** Brings the weights of now into the model, and returns them. */
+  async snapshot(): Promise<StateDict> {
+    if (this.connection) this.builder.restore(await this.connection.race(this.connection.worker.snapshot()));
+    return this.options.model.stateDict();
+  }
+
+  private checkFree(): void {
+    const { model, optimizer } = this.options;
+    const busy = [...model.namedCells(), ...optimizer.namedCells()].find(([, cell]) => cell.owner);
+    if (busy) {
+      throw new BusyError(`${busy[1].owner} still owns ${busy[0]}; wait for its done, or stop it.`, {
+        op: 'train',
+        argument: 'model',
+        got: busy[0],
+      });
+    }
+  }
+
+  /** Marks every cell of the run as its own. The page's generator is only copied. */
+  private own(): void {
+    this.owned = this.builder.allCells.filter((cell) => cell !== defaultGenerator.cell);
+    for (const cell of this.owned) cell.owner = 'a training run';
+  }
+
+  private programs(like: LabelledData, full: number, tail: number): BatchPrograms {
+    const add = (size: number) =>
+      size === 0 ? -1 : this.addTraining([batchAval(like.x, size), batchAval(like.y, size)]);
+    return { full: add(full), tail: add(tail) };
+  }
+
+  /** The traced step: forward, backward, update, in training mode. */
+  private addTraining(avals: [Aval, Aval]): number {
+    const { model, loss, optimizer, metrics = {}, schedule, clipNorm } = this.options;
+    return inMode(model, true, () =>
+      this.builder.add(avals, (x, y) => {
+        let prediction: Tensor | null = null;
+        const { value, grads } = valueAndGrad(
+          () => {
+            prediction = model.forward(x!) as Tensor;
+            return loss(prediction, y!);
+          },
+          { wrt: optimizer.parameters },
+        )();
+        const base = optimizer.lrCell;
+        const lr = schedule ? schedule(base, this.time(schedule)) : base;
+        optimizer.step(clipNorm === undefined ? grads : clipGradNorm(grads, clipNorm), { lr });
+        return [value, lr, ...Object.values(metrics).map((metric) => metric(prediction!, y!))];
+      }),
+    );
+  }
+
+  /** What a schedule counts, as a real tensor: steps taken before this one, or epochs. */
+  private time(schedule: Schedule): Tensor {
+    const { optimizer } = this.options;
+    const steps = cast(optimizer.stepCell, optimizer.lrCell.dtype);
+    if (schedule.unit === 'step') return steps;
+    if (this.stepsPerEpoch !== undefined) return floor(div(steps, this.stepsPerEpoch));
+    throw new ValueError("a schedule by epochs needs to know their length; give it unit: 'step' for an iterable.", {
+      op: 'train',
+      argument: 'schedule',
+      got: schedule.unit,
+      expected: 'step',
+    });
+  }
+
+  private addValidation(like: LabelledData, data: Rows): void {
+    const { model, loss, metrics = {}, batchSize } = this.options;
+    this.steps.validation = {
+      data,
+      programs: addEvaluation(this.builder, model, { loss, ...metrics }, like, data, batchSize),
+    };
+  }
+
+  private async run(): Promise<TrainResult> {
+    const { signal, epochs, batchSize, seed, shuffle, dropLast, metrics = {}, stopWhen = [] } = this.options;
+    const page = new MessageChannel();
+    const abort = () => this.stop();
+    const predicates = Array.isArray(stopWhen) ? stopWhen : [stopWhen];
+    try {
+      signal?.throwIfAborted();
+      const connection = connect(this.options.worker);
+      this.connection = connection;
+      signal?.addEventListener('abort', abort);
+      const api: PageApi = {
+        steps: (columns) => this.history.addSteps(columns),
+        mark: (event) => this.history.addMark(event),
+        epoch: (event) => {
+          this.history.addMark(event);
+          return !predicates.some((predicate) => predicate(event));
+        },
+        pull: this.puller(),
+      };
+      expose(api, page.port1);
+      const plan: TrainPlan = {
+        epochs,
+        batchSize,
+        seed,
+        shuffle,
+        dropLast,
+        metrics: Object.keys(metrics),
+        ...this.steps,
+        asks: predicates.length > 0,
+      };
+      const bundle = this.builder.bundle(chooseThreads(this.options.threads ?? 'auto', this.builder.flop));
+      const generator = this.builder.allCells.indexOf(defaultGenerator.cell);
+      if (generator >= 0) bundle.cells[generator]!.values = Int32Array.of(seed, Stream.RUN, 0, 0);
+      const outcome = await connection.race<Outcome>(
+        connection.worker.train(bundle, plan, transfer(page.port2, [page.port2])) as Promise<Outcome>,
+      );
+      if (generator >= 0) outcome.cells[generator]!.values = defaultGenerator.cell.values();
+      this.builder.restore(outcome.cells);
+      if (outcome.error) throw deserializeError(outcome.error);
+      signal?.throwIfAborted();
+      return this.result(outcome.reason);
+    } catch (error) {
+      this.history.end(error);
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      page.port1.close();
+      this.connection?.close();
+      this.connection = null;
+      for (const cell of this.owned) cell.owner = null;
+    }
+  }
+
+  private result(reason: TrainResult['reason']): TrainResult {
+    this.history.end();
+    const last = this.history.milestones().at(-1);
+    return {
+      reason,
+      steps: this.history.length,
+      epochs: this.history.epochs(),
+      seconds: last?.kind === 'done' ? last.seconds : 0,
+      history: this.history,
+    };
+  }
+
+  /** Feeds batches of an iterable to the worker, one ahead of the step that it runs. */
+  private puller(): PageApi['pull'] {
+    let iterator: Iterator<LabelledData> | AsyncIterator<LabelledData> | null = null;
+    return async (epoch) => {
+      const first = iterator === null;
+      iterator ??= iteratorOf(this.options.data);
+      const next = await iterator.next();
+      if (next.done) {
+        iterator = null;
+        if (!first) return null;
+        throw new DataError(
+          epoch === 0
+            ? 'the iterable gave no batch.'
+            : `the iterable gave no batch for epoch ${epoch + 1}; pass one that starts anew each time, not a generator.`,
+          { op: 'train', argument: 'data' },
+        );
+      }
+      const rows = toRows(next.value);
+      return { rows, program: this.fedProgram(next.value, rows), added: this.builder.fresh() } satisfies Fed;
+    };
+  }
+
+  private fedProgram(batch: LabelledData, rows: Rows): number {
+    const size = rows.x.shape[0]!;
+    const avals: [Aval, Aval] = [batchAval(batch.x, size), batchAval(batch.y, size)];
+    const key = avals.map(({ shape, dtype }) => `${dtype}[${shape}]`).join();
+    const known = this.fedPrograms.get(key);
+    if (known !== undefined) return known;
+    for (const cell of this.owned) cell.owner = null;
+    const program = this.addTraining(avals);
+    this.own();
+    this.fedPrograms.set(key, program);
+    return program;
+  }
+}
+
+function iteratorOf(data: TrainData): Iterator<LabelledData> | AsyncIterator<LabelledData> {
+  if (Symbol.asyncIterator in data) return data[Symbol.asyncIterator]();
+  return (data as Iterable<LabelledData>)[Symbol.iterator]();
+}
+
+type Aval = ReturnType<typeof batchAval>;
+
+type Steps = Pick<TrainPlan, 'data' | 'train' | 'validation'>;
+
+function checkedLike(train: Rows, validation: Rows): Rows {
+  checkAlike(train, validation);
+  return validation;
+}
+
+/** Runs `f` with all modules of a model in a mode, and gives each its own back. */
+export function inMode<T>(model: Module, training: boolean, f: () => T): T {
+  const before: [Module, boolean][] = [];
+  const note = (module: Module) => {
+    before.push([module, module.training]);
+    for (const [, child] of module.namedChildren()) note(child);
+  };
+  note(model);
+  model.train(training);
+  try {
+    return f();
+  } finally {
+    for (const [module, mode] of before.reverse()) module.train(mode);
+  }
+}
+
+/** Adds the traced evaluation of some functions of predictions and targets, for the batches that `data` makes. */
+export function addEvaluation(
+  builder: BundleBuilder,
+  model: Module,
+  functions: Record<string, Metric>,
+  like: LabelledData,
+  data: Rows,
+  batchSize: number,
+): BatchPrograms {
+  const n = data.x.shape[0]!;
+  const add = (size: number) =>
+    size === 0
+      ? -1
+      : inMode(model, false, () =>
+          builder.add([batchAval(like.x, size), batchAval(like.y, size)], (x, y) => {
+            const prediction = model.forward(x!) as Tensor;
+            return Object.values(functions).map((f) => f(prediction, y!));
+          }),
+        );
+  return { full: add(n >= batchSize ? batchSize : 0), tail: add(n % batchSize) };
+}

@@ -1,0 +1,20 @@
+import { type Endpoint, expose } from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { registerCore } from '../machine/cores';
+import { type ThreadMessage, instantiate } from '../machine/machine';
+import { createSession } from './session';
+
+// The worker's script: a training session, or, if its first message says so, a helper thread of one.
+
+const node = typeof postMessage === 'undefined';
+const port = node ? process.getBuiltinModule('node:worker_threads').parentPort! : null;
+const endpoint: Endpoint = port ? nodeEndpoint(port) : (globalThis as unknown as Endpoint);
+
+endpoint.addEventListener('message', (event) => {
+  const message = (event as MessageEvent<ThreadMessage | undefined>).data;
+  if (message?.role !== 'thread') return;
+  registerCore(message.real, message.core);
+  // Never returns: the thread sleeps in the core until a program needs it.
+  instantiate(message.real, message.memory, true).serve(message.thread);
+});
+expose(createSession(), endpoint);

@@ -1,0 +1,127 @@
+import { ValueError } from '../errors';
+import { theMachine } from '../graph/execute';
+import { lower } from '../graph/lower';
+import { type Moded, Trace, activeTrace } from '../graph/trace';
+import type { LoadedProgram } from '../machine/machine';
+import { disassemble } from '../machine/program';
+import { Tensor } from '../tensor';
+import { flattenTree } from './tree';
+
+export interface CompileOptions {
+  /** Threads that may share the work, this one included; more than 1 needs shared memory. The bits do not depend on it. */
+  threads?: number;
+}
+
+/** What a compiled program takes. */
+export interface ProgramStats {
+  records: number;
+  /** Of the records themselves. */
+  programBytes: number;
+  /** Inputs, outputs and everything between: the memory plan's size. */
+  arenaBytes: number;
+  constantBytes: number;
+  /** Parameters and other cells. */
+  cellBytes: number;
+  /** Floating point operations of one call, as counted by the ops. */
+  flop: number;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: any function of trees of tensors may be compiled
+type AnyFunction = (...args: any[]) => any;
+
+/** A function that was traced, and now is one call into the core. */
+export type Compiled<F extends AnyFunction> = ((...args: Parameters<F>) => ReturnType<F>) & {
+  /** Of the latest program. */
+  stats(): ProgramStats;
+  /** The latest program, a record a line. */
+  disassemble(): string;
+};
+
+/** A trace that was made, for one kind of arguments and one set of modes. */
+interface Entry {
+  key: string;
+  modes: ReadonlyMap<Moded, boolean>;
+  loaded: LoadedProgram;
+  cellBytes: number;
+  rebuild: (leaves: readonly Tensor[]) => unknown;
+}
+
+const KEPT = 16;
+
+// Programs of compiled functions that nobody can call any more are unloaded when the collector says so.
+const unloading = new FinalizationRegistry((entries: Entry[]) => {
+  for (const { loaded } of entries) loaded.unload();
+});
+
+/**
+ * Traces `f` once per key (shapes and dtypes of its tensors, static values, modes of the modules it used) and from then on
+ * runs it as one program. Arguments and results are trees of tensors; everything else is static. Tensors from outside are
+ * captured, cells are live. The last 16 programs are kept.
+ */
+export function compile<F extends AnyFunction>(f: F, { threads = 1 }: CompileOptions = {}): Compiled<F> {
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new ValueError(`threads must be a whole number from 1 on; got ${threads}.`, {
+      op: 'compile',
+      argument: 'threads',
+      got: threads,
+    });
+  }
+  const entries: Entry[] = [];
+  const latest = (): Entry => {
+    const entry = entries.at(-1);
+    if (entry) return entry;
+    throw new ValueError('call the function once first: there is no program yet.', { op: 'compile' });
+  };
+  const compiled = (...args: Parameters<F>): ReturnType<F> => {
+    if (activeTrace()) return f(...args);
+    const { leaves, rebuild, key } = flattenTree(args);
+    const at = entries.findIndex(
+      (one) => one.key === key && [...one.modes].every(([subject, mode]) => subject.training === mode),
+    );
+    const entry = at >= 0 ? entries.splice(at, 1)[0]! : trace(f, leaves, rebuild, key);
+    entries.push(entry);
+    if (entries.length > KEPT) entries.shift()!.loaded.unload();
+    const { loaded } = entry;
+    loaded.run(() => {
+      leaves.forEach((leaf, i) => {
+        loaded.input(i).set(leaf.values());
+      });
+    }, threads);
+    const outputs = loaded.program.outputs.map(({ shape, dtype }, i) => new Tensor(shape, dtype, loaded.output(i)));
+    return entry.rebuild(outputs) as ReturnType<F>;
+  };
+  unloading.register(compiled, entries);
+  return Object.assign(compiled, {
+    stats(): ProgramStats {
+      const { loaded, cellBytes } = latest();
+      const { records, words, arenaBytes, constantBytes } = loaded.program;
+      return {
+        records: records.length,
+        programBytes: words.byteLength,
+        arenaBytes,
+        constantBytes,
+        cellBytes,
+        flop: records.reduce((total, record) => total + record.flop, 0),
+      };
+    },
+    disassemble: () => disassemble(latest().loaded.program),
+  });
+}
+
+function trace(
+  f: AnyFunction,
+  leaves: Tensor[],
+  rebuild: (leaves: readonly Tensor[]) => unknown[],
+  key: string,
+): Entry {
+  const recorder = new Trace();
+  const symbols = leaves.map((leaf) => recorder.argument(leaf));
+  const result = flattenTree(recorder.record(() => f(...rebuild(symbols))));
+  const { program, cells } = lower(recorder.close(result.leaves));
+  const loaded = theMachine().load(
+    program,
+    cells.map((cell) => cell.storage),
+  );
+  const cellBytes = cells.reduce((total, cell) => total + cell.bytes, 0);
+  return { key, modes: recorder.observed(), loaded, cellBytes, rebuild: result.rebuild };
+}

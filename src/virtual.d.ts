@@ -1,0 +1,24 @@
+/** Modules that the build makes: see tools/virtual-modules.mjs. */
+
+declare module 'core:f32' {
+  /** The f32 core's wasm, base64. */
+  const base64: string;
+  export default base64;
+}
+
+declare module 'core:f64' {
+  /** The f64 core's wasm, base64. */
+  const base64: string;
+  export default base64;
+}
+
+declare module 'worker:source' {
+  /** The training worker as the text of one classic script. */
+  const text: string;
+  export default text;
+}
+
+// comlink ships this module's types under a name that does not lead to it.
+declare module 'comlink/dist/esm/node-adapter.mjs' {
+  export default function nodeEndpoint(worker: object): import('comlink').Endpoint;
+}

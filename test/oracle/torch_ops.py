@@ -1,0 +1,792 @@
+"""ops.json: forward values and gradients of PyTorch in float64, for every op that wasmgrad takes from it.
+
+Inputs are rounded to a few decimals and stay inside float32's range, so that one table serves both precisions. A case
+whose inputs hold NaN or infinities is forward only: `cotangent` and `grads` are null.
+"""
+
+import zlib
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from encoding import tensor, write
+
+cases = []
+groups = []
+rng = np.random.RandomState()
+
+
+def group(function):
+    """Each group draws from a generator of its own: a new case moves the numbers of its own group only."""
+    groups.append(function)
+    return function
+
+
+def normal(*shape, scale=1.0):
+    return torch.tensor(np.round(scale * rng.standard_normal(shape), 3), dtype=torch.float64)
+
+
+def uniform(low, high, *shape):
+    return torch.tensor(np.round(rng.uniform(low, high, shape), 3), dtype=torch.float64)
+
+
+def integers(low, high, *shape, dtype=torch.int32):
+    return torch.tensor(rng.randint(low, high, shape), dtype=dtype)
+
+
+def booleans(*shape):
+    return integers(0, 2, *shape, dtype=torch.bool)
+
+
+def f64(values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def i32(values):
+    return torch.tensor(values, dtype=torch.int32)
+
+
+def axes(options):
+    """wasmgrad's `axis` and `keepDims` as PyTorch's keywords."""
+    names = {'axis': 'dim', 'keepDims': 'keepdim'}
+    return {names[key]: value for key, value in options.items()}
+
+
+def case(op, inputs, call, options=None, positional=None, grad=True, note=None):
+    """Records `op(...inputs, ...positional, options)`; `call` is PyTorch's version, a function of the inputs."""
+    differentiable = [grad and value.dtype == torch.float64 for value in inputs]
+    leaves = [value.clone().requires_grad_(wanted) for value, wanted in zip(inputs, differentiable)]
+    output = call(*leaves)
+    entry = {'op': op, 'inputs': [tensor(value) for value in inputs], 'options': options or {}}
+    if positional is not None:
+        entry['positional'] = positional
+    entry['output'] = tensor(output.detach())
+    entry['cotangent'] = entry['grads'] = None
+    if output.requires_grad:
+        cotangent = torch.tensor(np.round(rng.standard_normal(tuple(output.shape)), 2), dtype=output.dtype)
+        wanted = [leaf for leaf in leaves if leaf.requires_grad]
+        found = iter(torch.autograd.grad(output, wanted, cotangent, allow_unused=True))
+        grads = [next(found) if leaf.requires_grad else None for leaf in leaves]
+        entry['cotangent'] = tensor(cotangent)
+        entry['grads'] = [None if value is None else tensor(value) for value in grads]
+    if note is not None:
+        entry['note'] = note
+    cases.append(entry)
+
+
+NAN, INF = float('nan'), float('inf')
+EDGES = [NAN, INF, -INF, 0.0, -0.0]
+
+
+def unary(op, call, draw=normal, edges=EDGES, kinks=None):
+    for shape in [(), (7,), (3, 5), (2, 1, 3, 2), (0, 3)]:
+        case(op, [draw(*shape)], call)
+    if kinks is not None:
+        case(op, [f64(kinks)], call, note='where the slope jumps')
+    case(op, [f64(edges)], call, grad=False, note='NaN, infinities, signed zeros')
+
+
+def positive(*shape):
+    return uniform(0.1, 4, *shape)
+
+
+@group
+def elementwise_unary():
+    unary('neg', torch.neg)
+    unary('abs', torch.abs, kinks=[-1.5, 0.0, 2.0])
+    unary('sqrt', torch.sqrt, positive, edges=[NAN, INF, -1.0, 0.0, 4.0])
+    unary('square', torch.square)
+    unary('exp', torch.exp, edges=EDGES + [80.0, -80.0])
+    unary('log', torch.log, positive, edges=EDGES + [-1.0, 1.0, 1e-30, 1e30])
+    unary('log1p', torch.log1p, lambda *shape: uniform(-0.9, 3, *shape), edges=EDGES + [-1.0, -2.0, 1e-12, -1e-12])
+    unary('expm1', torch.expm1, edges=EDGES + [1e-12, -1e-12, -60.0])
+    unary('tanh', torch.tanh, edges=EDGES + [1e-12, 50.0, -50.0])
+    unary('sigmoid', torch.sigmoid, edges=EDGES + [1e4, -1e4, 80.0, -80.0])
+    unary('erf', torch.erf, edges=EDGES + [1e-12, 0.5, -3.0, 6.0])
+    unary('sin', torch.sin, edges=EDGES + [100.0, -1000.0])
+    unary('cos', torch.cos, edges=EDGES + [100.0, -1000.0])
+    unary('reciprocal', torch.reciprocal, positive)
+    unary('relu', F.relu, kinks=[-1.5, 0.0, 2.0])
+    unary('floor', torch.floor, edges=EDGES + [-2.5, -2.0, 2.999])
+    unary('ceil', torch.ceil, edges=EDGES + [-2.5, -2.0, 2.001])
+    unary('round', torch.round, edges=EDGES + [0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.25])
+    unary('sign', torch.sign, kinks=[-1.5, 0.0, 2.0])
+    for op, call in [('neg', torch.neg), ('abs', torch.abs), ('sign', torch.sign)]:
+        case(op, [i32([-3, 0, 7])], call)
+
+
+@group
+def elementwise_unary_with_options():
+    for shape, slope in [((), 0.01), ((7,), 0.2), ((3, 4), 0.0), ((2, 3, 2), 1.5)]:
+        case('leakyRelu', [normal(*shape)], lambda x: F.leaky_relu(x, slope), {'negativeSlope': slope})
+    case('leakyRelu', [f64([-1.5, 0.0, 2.0])], F.leaky_relu, note='the default slope is 0.01; at 0 it is the slope')
+    case('leakyRelu', [f64(EDGES)], F.leaky_relu, grad=False)
+
+    for shape, options in [
+        ((), {'min': -0.5, 'max': 0.5}),
+        ((3, 4), {'min': -0.5, 'max': 0.5}),
+        ((6,), {'min': 0.0}),
+        ((6,), {'max': 0.25}),
+    ]:
+        case('clamp', [normal(*shape)], lambda x: torch.clamp(x, **options), options)
+    bounds = {'min': -0.5, 'max': 0.5}
+    case(
+        'clamp',
+        [f64([-1.0, -0.5, 0.0, 0.5, 1.0])],
+        lambda x: torch.clamp(x, **bounds),
+        bounds,
+        note='at a bound the gradient passes',
+    )
+    case('clamp', [f64(EDGES)], lambda x: torch.clamp(x, **bounds), bounds, grad=False)
+
+    for shape, options in [((), {}), ((3, 4), {}), ((5,), {'beta': 2.0}), ((5,), {'beta': 0.5, 'threshold': 1.0})]:
+        case('softplus', [normal(*shape, scale=2)], lambda x: F.softplus(x, **options), options)
+    case('softplus', [f64([-1e4, -50.0, 0.0, 19.5, 20.5, 1e4])], F.softplus, note='linear above the threshold, 20')
+    case('softplus', [f64(EDGES)], F.softplus, grad=False)
+
+
+BROADCASTS = [
+    ((), ()),
+    ((5,), (5,)),
+    ((4,), ()),
+    ((2, 3), (3,)),
+    ((2, 3), (2, 1)),
+    ((3, 1), (1, 4)),
+    ((4, 1, 3), (2, 1)),
+    ((2, 1, 3, 1), (4, 1, 2)),
+    ((0, 3), (3,)),
+    ((1,), (0,)),
+]
+
+
+@group
+def elementwise_binary():
+    for a, b in BROADCASTS:
+        case('add', [normal(*a), normal(*b)], torch.add)
+        case('sub', [normal(*a), normal(*b)], torch.sub)
+        case('mul', [normal(*a), normal(*b)], torch.mul)
+        case('div', [normal(*a), positive(*b)], torch.div)
+        case('pow', [positive(*a), uniform(-2, 2, *b)], torch.pow)
+        case('maximum', [normal(*a), normal(*b)], torch.maximum)
+        case('minimum', [normal(*a), normal(*b)], torch.minimum)
+    ties = [f64([1.0, 2.0, -1.0]), f64([1.0, -2.0, 3.0])]
+    case('maximum', ties, torch.maximum, note='a tie gives half to each')
+    case('minimum', ties, torch.minimum, note='a tie gives half to each')
+    left, right = f64([NAN, 1.0, INF, -INF, NAN, 0.0]), f64([1.0, NAN, -INF, INF, NAN, 0.0])
+    for op, call in [
+        ('add', torch.add),
+        ('sub', torch.sub),
+        ('mul', torch.mul),
+        ('div', torch.div),
+        ('maximum', torch.maximum),
+        ('minimum', torch.minimum),
+    ]:
+        case(op, [left, right], call, grad=False, note='NaN and infinities')
+    case('div', [f64([1.0, -1.0, 0.0]), f64([0.0, 0.0, 0.0])], torch.div, grad=False)
+    for op, call in [
+        ('add', torch.add),
+        ('sub', torch.sub),
+        ('mul', torch.mul),
+        ('maximum', torch.maximum),
+        ('minimum', torch.minimum),
+    ]:
+        case(op, [i32([[1, -2, 3], [4, 0, -7]]), i32([2, 5, -3])], call)
+
+
+@group
+def power():
+    for shape, exponent in [((), 2), ((4,), 3), ((2, 3), 2), ((5,), -1), ((3,), 0), ((3,), 1)]:
+        case('pow', [normal(*shape)], lambda x: torch.pow(x, exponent), positional=[exponent])
+    for shape, exponent in [((4,), 0.5), ((2, 3), -1.5), ((5,), 2.3)]:
+        case('pow', [positive(*shape)], lambda x: torch.pow(x, exponent), positional=[exponent])
+    case('pow', [f64([-2.0, 0.0, 3.0])], lambda x: torch.pow(x, 2), positional=[2], note='the gradient at 0 is 0')
+    case('pow', [f64([-2.0, 0.0, 3.0])], lambda x: torch.pow(x, 0), positional=[0], note='0 ** 0 is 1, its gradient 0')
+    case(
+        'pow',
+        [
+            f64([-2.0, -2.0, -2.0, 0.0, 0.0, 0.0, INF, -INF, NAN, NAN, 1.0, 0.5]),
+            f64([3.0, 0.5, -2.0, -1.0, 0.0, 2.0, -1.0, 3.0, 0.0, 1.0, NAN, INF]),
+        ],
+        torch.pow,
+        grad=False,
+        note="C's special cases",
+    )
+
+
+@group
+def comparisons_and_logic():
+    compare = {'eq': torch.eq, 'ne': torch.ne, 'lt': torch.lt, 'le': torch.le, 'gt': torch.gt, 'ge': torch.ge}
+    for op, call in compare.items():
+        case(op, [integers(-2, 3, 2, 5).double(), integers(-2, 3, 5).double()], call)
+        case(op, [normal(), normal(3, 1)], call)
+        case(op, [integers(-2, 3, 2, 1, 3), integers(-2, 3, 4, 1)], call)
+        case(op, [integers(0, 4, 6, dtype=torch.uint8), integers(0, 4, 6, dtype=torch.uint8)], call)
+        case(op, [booleans(4), booleans(4)], call)
+        case(op, [f64(EDGES + [INF, 0.0]), f64([NAN, INF, INF, -0.0, 0.0, NAN, 0.0])], call)
+        case(op, [normal(0, 2), normal(2)], call)
+    for op, call in [('logicalAnd', torch.logical_and), ('logicalOr', torch.logical_or)]:
+        case(op, [torch.tensor([False, False, True, True]), torch.tensor([False, True, False, True])], call)
+        case(op, [booleans(2, 3), booleans(3)], call)
+        case(op, [booleans(), booleans(2, 1)], call)
+        case(op, [booleans(0), booleans(1)], call)
+    for shape in [(), (4,), (2, 3), (0,)]:
+        case('logicalNot', [booleans(*shape)], torch.logical_not)
+
+
+@group
+def where():
+    for condition, a, b in [
+        ((), (), ()),
+        ((5,), (5,), (5,)),
+        ((2, 3), (3,), ()),
+        ((2, 1), (1, 3), (4, 1, 1)),
+        ((3,), (), (2, 1)),
+        ((0, 2), (2,), (1,)),
+    ]:
+        case('where', [booleans(*condition), normal(*a), normal(*b)], torch.where)
+    case(
+        'where',
+        [torch.tensor([True, False]), f64([1.0, NAN]), f64([INF, 2.0])],
+        torch.where,
+        note='the side that is not taken leaves no trace, in the gradient either',
+    )
+    case('where', [booleans(4), i32([1, 2, 3, 4]), i32([-1, -2, -3, -4])], torch.where)
+
+
+@group
+def products():
+    for a, b in [
+        ((3,), (3,)),
+        ((1,), (1,)),
+        ((2, 3), (3,)),
+        ((3,), (3, 4)),
+        ((2, 3), (3, 4)),
+        ((1, 1), (1, 1)),
+        ((5, 1), (1, 4)),
+        ((2, 3, 4), (2, 4, 2)),
+        ((2, 3, 4), (4, 2)),
+        ((3, 4), (2, 4, 2)),
+        ((2, 1, 2, 3), (3, 3, 2)),
+        ((2, 2, 3), (3,)),
+        ((3,), (2, 3, 2)),
+        ((2, 0), (0, 3)),
+        ((0, 3), (3, 2)),
+        ((0,), (0,)),
+        ((0, 2, 3), (3, 2)),
+    ]:
+        case('matmul', [normal(*a), normal(*b)], torch.matmul)
+    for x, w, bias in [
+        ((3,), (2, 3), True),
+        ((4, 3), (2, 3), True),
+        ((4, 3), (2, 3), False),
+        ((2, 3, 4), (5, 4), True),
+        ((1, 1), (1, 1), True),
+        ((0, 3), (2, 3), True),
+        ((2, 2, 1, 3), (4, 3), False),
+        ((7, 9), (3, 9), True),
+    ]:
+        case('linear', [normal(*x), normal(*w)] + ([normal(w[0])] if bias else []), F.linear)
+
+
+REDUCTIONS = [
+    ((), {}),
+    ((5,), {}),
+    ((3, 4), {}),
+    ((3, 4), {'axis': 0}),
+    ((3, 4), {'axis': 1, 'keepDims': True}),
+    ((2, 3, 4), {'axis': -1}),
+    ((2, 3, 4), {'axis': 1}),
+    ((2, 1, 3, 2), {'axis': 2, 'keepDims': True}),
+]
+SEVERAL_AXES = [
+    ((2, 3, 4), {'axis': [0, 2]}),
+    ((2, 3, 4), {'axis': [-1, 0], 'keepDims': True}),
+    ((2, 3, 2, 2), {'axis': [1, 3]}),
+]
+
+
+def every_axis(call):
+    """amax and amin want their axes named; none at all, as of rank 0, means every axis to PyTorch."""
+
+    def reduce(x, **options):
+        return call(x, **axes({'axis': tuple(range(x.dim())), **options}))
+
+    return reduce
+
+
+@group
+def reductions():
+    for op, call in [
+        ('sum', every_axis(torch.sum)),
+        ('mean', every_axis(torch.mean)),
+        ('max', every_axis(torch.amax)),
+        ('min', every_axis(torch.amin)),
+    ]:
+        for shape, options in REDUCTIONS + SEVERAL_AXES:
+            case(op, [normal(*shape)], lambda x: call(x, **options), options)
+    for shape, options in [
+        ((0,), {}),
+        ((0, 3), {'axis': 0}),
+        ((0, 3), {'axis': 1}),
+        ((2, 0), {'axis': 1, 'keepDims': True}),
+    ]:
+        case('sum', [normal(*shape)], lambda x: torch.sum(x, **axes(options)) if options else torch.sum(x), options)
+        case(
+            'mean',
+            [normal(*shape)],
+            lambda x: torch.mean(x, **axes(options)) if options else torch.mean(x),
+            options,
+            grad=False,
+            note='the mean of nothing is NaN',
+        )
+    case('sum', [i32([[1, -2, 3], [4, 5, -6]])], lambda x: torch.sum(x, dim=0), {'axis': 0})
+    tied = f64([[1.0, 3.0, 3.0, 0.0], [2.0, 2.0, 2.0, 2.0], [-1.0, -1.0, -5.0, -5.0]])
+    for op, call in [('max', torch.amax), ('min', torch.amin)]:
+        case(op, [tied], lambda x: call(x, dim=1), {'axis': 1}, note='ties share the gradient equally')
+        case(op, [tied], lambda x: call(x, dim=(0, 1)), {}, note='ties share the gradient equally')
+        case(op, [f64([[1.0, NAN, 3.0], [INF, -INF, 0.0]])], lambda x: call(x, dim=1), {'axis': 1}, grad=False)
+        case(op, [normal(0, 3)], lambda x: call(x, dim=1), {'axis': 1})
+    for shape, options in [
+        ((), {}),
+        ((5,), {}),
+        ((3, 4), {}),
+        ((3, 4), {'axis': 0}),
+        ((2, 3, 4), {'axis': -1, 'keepDims': True}),
+        ((2, 3, 2, 2), {'axis': 1}),
+    ]:
+        case('prod', [normal(*shape)], lambda x: torch.prod(x, **axes(options)), options)
+    case(
+        'prod',
+        [f64([[2.0, 0.0, 3.0], [0.0, 0.0, 3.0], [1.0, -2.0, 4.0]])],
+        lambda x: torch.prod(x, dim=1),
+        {'axis': 1},
+        note='one zero, two zeros, none: the gradient is no product divided by x',
+    )
+    case('prod', [normal(0)], torch.prod, note='the product of nothing is 1')
+    for op, call in [('argmax', torch.argmax), ('argmin', torch.argmin)]:
+        for shape, options in REDUCTIONS:
+            case(op, [normal(*shape)], lambda x: call(x, **axes(options)), options)
+        case(op, [tied], lambda x: call(x, dim=1), {'axis': 1}, note='the first of ties')
+        case(op, [f64([[1.0, NAN, 3.0], [INF, -INF, 0.0]])], lambda x: call(x, dim=1), {'axis': 1}, note='NaN wins')
+
+
+@group
+def softmaxes():
+    for op, call in [('softmax', F.softmax), ('logSoftmax', F.log_softmax)]:
+        for shape, axis in [
+            ((5,), 0),
+            ((1,), 0),
+            ((3, 4), 1),
+            ((3, 4), -1),
+            ((3, 4), 0),
+            ((2, 3, 4), 1),
+            ((2, 3, 2, 2), 0),
+            ((2, 11), 1),
+            ((0, 3), 1),
+            ((), 0),
+        ]:
+            case(op, [normal(*shape, scale=2)], lambda x: call(x, dim=axis), {'axis': axis})
+        case(op, [f64([[1e4, 1e4 - 1, 0.0], [-1e4, -1e4, -1e4]])], lambda x: call(x, dim=1), {'axis': 1})
+        case(
+            op,
+            [f64([[-INF, 0.0, 1.0], [0.5, -INF, -INF]])],
+            lambda x: call(x, dim=1),
+            {'axis': 1},
+            grad=False,
+            note='-Infinity masks',
+        )
+        case(
+            op,
+            [f64([[NAN, 0.0, 1.0], [0.5, 1.0, 1.5]])],
+            lambda x: call(x, dim=1),
+            {'axis': 1},
+            grad=False,
+            note='NaN stays in its row',
+        )
+
+
+@group
+def shapes():
+    for shape, pair in [
+        ((2, 3), None),
+        ((2, 3, 4), None),
+        ((2, 3, 4), (0, 2)),
+        ((2, 3, 4), (-3, 1)),
+        ((2, 1, 3, 2), (1, 3)),
+        ((0, 3), None),
+    ]:
+        case(
+            'transpose',
+            [normal(*shape)],
+            lambda x: torch.transpose(x, *(pair or (-2, -1))),
+            positional=list(pair or []),
+        )
+    for shape, order in [
+        ((), []),
+        ((4,), [0]),
+        ((2, 3), [1, 0]),
+        ((2, 3, 4), [2, 0, 1]),
+        ((2, 3, 4), [0, -1, 1]),
+        ((2, 1, 3, 2), [3, 1, 0, 2]),
+        ((2, 0, 3), [1, 2, 0]),
+    ]:
+        case('permute', [normal(*shape)], lambda x: x.permute(order), positional=[order])
+    for shape, size in [
+        ((6,), [2, 3]),
+        ((2, 3), [6]),
+        ((2, 3, 4), [4, -1]),
+        ((1,), []),
+        ((), [1, 1]),
+        ((2, 3, 2), [3, 2, 2]),
+        ((0, 3), [3, 0]),
+    ]:
+        case('reshape', [normal(*shape)], lambda x: x.reshape(size), positional=[size])
+    for shape, size in [
+        ((), [3]),
+        ((), [2, 2]),
+        ((3,), [2, 3]),
+        ((2, 1), [2, 3]),
+        ((1, 3, 1), [2, 2, 3, 2]),
+        ((2, 3), [2, 3]),
+        ((1, 2), [0, 2]),
+    ]:
+        case('broadcastTo', [normal(*shape)], lambda x: x.expand(size), positional=[size])
+    for shape, axis in [
+        ((1, 3, 1), None),
+        ((1, 3, 1), 0),
+        ((1, 3, 1), -1),
+        ((1, 1), None),
+        ((2, 1, 3), [1]),
+        ((2, 3), None),
+    ]:
+        options = {} if axis is None else {'axis': axis}
+        case(
+            'squeeze',
+            [normal(*shape)],
+            lambda x: x.squeeze(*np.atleast_1d(axis).tolist()) if options else x.squeeze(),
+            options,
+        )
+    for shape, axis in [((), 0), ((3,), 0), ((3,), -1), ((2, 3), 1), ((2, 3, 2), -4), ((0,), 1)]:
+        case('unsqueeze', [normal(*shape)], lambda x: x.unsqueeze(axis), {'axis': axis})
+    for shape, options in [
+        ((), {}),
+        ((4,), {}),
+        ((2, 3), {}),
+        ((2, 3, 4), {'startAxis': 1}),
+        ((2, 3, 2, 2), {'startAxis': 1, 'endAxis': 2}),
+        ((2, 3, 2, 2), {'endAxis': -2}),
+        ((0, 3), {}),
+    ]:
+        names = {'startAxis': 'start_dim', 'endAxis': 'end_dim'}
+        case(
+            'flatten',
+            [normal(*shape)],
+            lambda x: torch.flatten(x, **{names[key]: value for key, value in options.items()}),
+            options,
+        )
+
+
+def sliced(x, text):
+    """Numpy's rules. PyTorch has no negative steps: flip the axis and count from its other end."""
+    items = []
+    parts = [part.strip() for part in text.split(',')]
+    if '...' in parts:
+        at = parts.index('...')
+        parts[at : at + 1] = [':'] * (x.dim() - len(parts) + 1)
+    for axis, part in enumerate(parts):
+        if ':' not in part:
+            items.append(int(part))
+            continue
+        chosen = range(x.shape[axis])[slice(*(int(bound) if bound else None for bound in part.split(':')))]
+        if chosen.step < 0 and len(chosen) > 0:
+            x = x.flip(axis)
+            first = x.shape[axis] - 1 - chosen[0]
+            items.append(slice(first, first + (len(chosen) - 1) * -chosen.step + 1, -chosen.step))
+        else:
+            items.append(slice(chosen.start, chosen.stop, max(chosen.step, 1)) if len(chosen) else slice(0, 0))
+    return x[tuple(items)]
+
+
+@group
+def slices():
+    for shape, text in [
+        ((6,), '1:'),
+        ((6,), ':-2'),
+        ((6,), '::2'),
+        ((6,), '1:5:3'),
+        ((6,), '2'),
+        ((6,), '-1'),
+        ((6,), '4:2'),
+        ((6,), '2:100'),
+        ((3, 5), '1:, ::2'),
+        ((3, 5), '1'),
+        ((3, 5), ':, -1'),
+        ((3, 5), '0, 1:4'),
+        ((2, 3, 4), ':, 1, 1::2'),
+        ((2, 3, 4), '-1:'),
+        ((2, 3, 2, 2), '1, :2, 0, :'),
+        ((2, 3, 4), '1, 2, 3'),
+    ]:
+        case('slice', [normal(*shape)], lambda x: sliced(x, text), positional=[text])
+    for shape, text in [((6,), '::-1'), ((6,), '4:1:-2'), ((3, 4), '::-1, 2::-1')]:
+        case('slice', [normal(*shape)], lambda x: sliced(x, text), positional=[text], note='negative step')
+    for shape, text in [((2, 3, 4), '..., 0'), ((2, 3, 4), '0, ..., 1:3')]:
+        case('slice', [normal(*shape)], lambda x: sliced(x, text), positional=[text], note='ellipsis')
+
+
+@group
+def joins_and_pads():
+    for shape, widths, options in [
+        ((3,), [[1, 2]], {}),
+        ((2, 3), [[0, 0], [1, 1]], {}),
+        ((2, 3), [[1, 0], [0, 2]], {'value': -1.5}),
+        ((2, 2, 2), [[0, 1], [1, 0], [1, 1]], {'value': 2.0}),
+        ((1, 2, 2, 2), [[0, 0], [0, 0], [1, 1], [1, 1]], {}),
+        ((0, 2), [[1, 1], [0, 0]], {'value': 7.0}),
+        ((2,), [[0, 0]], {}),
+    ]:
+        # F.pad lists the last axis first, all in one row.
+        flat = [width for before_after in reversed(widths) for width in before_after]
+        case('pad', [normal(*shape)], lambda x: F.pad(x, flat, value=options.get('value', 0.0)), options, [widths])
+    for parts, axis in [
+        ([(2,), (3,)], 0),
+        ([(2, 3), (1, 3)], 0),
+        ([(2, 1), (2, 3), (2, 2)], 1),
+        ([(2, 1, 3), (2, 2, 3)], -2),
+        ([(2, 3)], 0),
+        ([(0, 3), (2, 3)], 0),
+        ([(2, 0), (2, 0)], 1),
+        ([(1, 2, 2, 2), (1, 2, 2, 1)], 3),
+    ]:
+        case('concat', [normal(*part) for part in parts], lambda *all: torch.cat(all, dim=axis), {'axis': axis})
+    case('concat', [i32([1, 2]), i32([3])], lambda *all: torch.cat(all, dim=0), {'axis': 0})
+    for count, shape, axis in [
+        (2, (), 0),
+        (3, (2,), 0),
+        (2, (3,), 1),
+        (2, (2, 3), 1),
+        (2, (2, 3), -1),
+        (1, (2,), 0),
+        (2, (0,), 0),
+    ]:
+        case('stack', [normal(*shape) for _ in range(count)], lambda *all: torch.stack(all, dim=axis), {'axis': axis})
+
+
+@group
+def indexing():
+    for shape, index_shape, axis in [
+        ((5,), (7,), 0),
+        ((3, 4), (2, 4), 0),
+        ((3, 4), (3, 2), 1),
+        ((3, 4), (2, 3), -1),
+        ((2, 3, 4), (2, 2, 4), 1),
+        ((2, 3, 4), (1, 2, 5), 2),
+        ((3, 2), (0, 2), 0),
+    ]:
+        index = integers(0, shape[axis], *index_shape)
+        case('gather', [normal(*shape), index], lambda x, index: torch.gather(x, axis, index.long()), {'axis': axis})
+    for shape, count, axis in [((5,), 3, 0), ((3, 4), 5, 0), ((3, 4), 2, 1), ((2, 3, 4), 4, -2), ((3, 4), 0, 0)]:
+        index = integers(0, shape[axis], count)
+        case(
+            'indexSelect',
+            [normal(*shape), index],
+            lambda x, index: torch.index_select(x, axis, index.long()),
+            {'axis': axis},
+        )
+    for index, weight in [((4,), (5, 3)), ((2, 3), (4, 2)), ((), (3, 4)), ((9,), (3, 2)), ((0,), (3, 2))]:
+        case(
+            'embedding',
+            [integers(0, weight[0], *index), normal(*weight)],
+            lambda index, w: F.embedding(index.long(), w),
+        )
+    for index, classes in [((4,), 3), ((2, 3), 5), ((), 4), ((0,), 3)]:
+        case(
+            'oneHot',
+            [integers(0, classes, *index)],
+            lambda index: F.one_hot(index.long(), classes),
+            {'numClasses': classes},
+            note='PyTorch gives whole numbers; compare values, not dtypes',
+        )
+
+
+@group
+def casts():
+    case(
+        'cast',
+        [f64([-2.9, -0.5, 0.0, 0.5, 2.9, 1e6])],
+        lambda x: x.to(torch.int32),
+        positional=['i32'],
+        note='towards zero',
+    )
+    case('cast', [f64([0.0, -0.0, 0.5, -3.0, NAN, INF])], lambda x: x.to(torch.bool), positional=['bool'])
+    case('cast', [f64([0.0, 1.9, 255.0])], lambda x: x.to(torch.uint8), positional=['u8'])
+    case('cast', [f64([[0.1, -1e30, 3.0], [1e-3, 16777217.0, 2.5]])], lambda x: x.to(torch.float32), positional=['f32'])
+    case('cast', [i32([[1, -2], [3, 2147483647]])], lambda x: x.to(torch.float64), positional=['f64'])
+    case('cast', [i32([0, 5, -1])], lambda x: x.to(torch.bool), positional=['bool'])
+    case('cast', [torch.tensor([True, False])], lambda x: x.to(torch.float64), positional=['f64'])
+    case('cast', [torch.tensor([True, False])], lambda x: x.to(torch.int32), positional=['i32'])
+    case('cast', [torch.tensor([0, 7, 255], dtype=torch.uint8)], lambda x: x.to(torch.float64), positional=['f64'])
+    case('cast', [torch.tensor([0, 7, 255], dtype=torch.uint8)], lambda x: x.to(torch.int32), positional=['i32'])
+    case('cast', [i32(3)], lambda x: x.to(torch.float64), positional=['f64'])
+    case('cast', [normal(2, 3)], lambda x: x.to(torch.float64), positional=['f64'])
+
+
+def half_mse(input, target, reduction='mean'):
+    """Half the squared distance of each sample, summed over its outputs; axis 0 counts samples."""
+    distance = 0.5 * ((input - target) ** 2).reshape(len(input), -1).sum(dim=1)
+    return {'none': distance, 'sum': distance.sum(), 'mean': distance.mean()}[reduction]
+
+
+REDUCED = [{}, {'reduction': 'mean'}, {'reduction': 'sum'}, {'reduction': 'none'}]
+
+
+@group
+def regression_losses():
+    for op, call in [('mseLoss', F.mse_loss), ('l1Loss', F.l1_loss), ('halfMseLoss', half_mse)]:
+        for shape in [(3, 2), (4,), (2, 3, 2)]:
+            for options in REDUCED if shape == (3, 2) else REDUCED[1:]:
+                case(op, [normal(*shape), normal(*shape)], lambda x, y: call(x, y, **options), options)
+    case('mseLoss', [normal(), normal()], F.mse_loss)
+    case('l1Loss', [normal(), normal()], F.l1_loss)
+    case('l1Loss', [f64([1.0, 2.0, 3.0]), f64([1.0, 0.0, 5.0])], F.l1_loss, note='0 where they agree')
+
+
+def with_tensors(options):
+    """Options as JSON: a tensor among them looks like an input."""
+    return {key: tensor(value) if isinstance(value, torch.Tensor) else value for key, value in options.items()}
+
+
+@group
+def binary_losses():
+    for shape in [(4,), (3, 2), (2, 2, 2)]:
+        for options in REDUCED:
+            case(
+                'binaryCrossEntropy',
+                [uniform(0.05, 0.95, *shape), booleans(*shape).double()],
+                lambda p, y: F.binary_cross_entropy(p, y, **options),
+                options,
+            )
+            case(
+                'binaryCrossEntropyWithLogits',
+                [normal(*shape, scale=3), booleans(*shape).double()],
+                lambda z, y: F.binary_cross_entropy_with_logits(z, y, **options),
+                options,
+            )
+    soft = uniform(0, 1, 3, 2)
+    case(
+        'binaryCrossEntropy',
+        [uniform(0.05, 0.95, 3, 2), soft],
+        F.binary_cross_entropy,
+        note='targets need not be 0 or 1',
+    )
+    case('binaryCrossEntropyWithLogits', [normal(3, 2), soft], F.binary_cross_entropy_with_logits)
+    case(
+        'binaryCrossEntropy',
+        [f64([0.0, 0.0, 1.0, 1.0]), f64([0.0, 1.0, 0.0, 1.0])],
+        lambda p, y: F.binary_cross_entropy(p, y, reduction='none'),
+        {'reduction': 'none'},
+        grad=False,
+        note='the logarithm is clamped at -100',
+    )
+    extreme = [f64([1e4, 1e4, -1e4, -1e4, 0.0, 60.0]), f64([1.0, 0.0, 1.0, 0.0, 0.5, 1.0])]
+    for options in [{'reduction': 'none'}, {'reduction': 'mean'}]:
+        case(
+            'binaryCrossEntropyWithLogits',
+            extreme,
+            lambda z, y: F.binary_cross_entropy_with_logits(z, y, **options),
+            options,
+        )
+    for weight in [(3, 2), (2,), (3, 1)]:
+        for reduction in ['mean', 'sum', 'none']:
+            options = {'weight': uniform(0.2, 2, *weight), 'reduction': reduction}
+            case(
+                'binaryCrossEntropy',
+                [uniform(0.05, 0.95, 3, 2), booleans(3, 2).double()],
+                lambda p, y: F.binary_cross_entropy(p, y, **options),
+                with_tensors(options),
+            )
+            case(
+                'binaryCrossEntropyWithLogits',
+                [normal(3, 2), booleans(3, 2).double()],
+                lambda z, y: F.binary_cross_entropy_with_logits(z, y, **options),
+                with_tensors(options),
+            )
+    for reduction in ['mean', 'sum', 'none']:
+        options = {'pos_weight': uniform(0.2, 3, 2), 'reduction': reduction}
+        case(
+            'binaryCrossEntropyWithLogits',
+            [normal(3, 2, scale=2), booleans(3, 2).double()],
+            lambda z, y: F.binary_cross_entropy_with_logits(z, y, **options),
+            with_tensors({'posWeight': options['pos_weight'], 'reduction': reduction}),
+        )
+    both = {'weight': uniform(0.2, 2, 3, 1), 'pos_weight': uniform(0.2, 3, 2)}
+    case(
+        'binaryCrossEntropyWithLogits',
+        [normal(3, 2, scale=2), booleans(3, 2).double()],
+        lambda z, y: F.binary_cross_entropy_with_logits(z, y, **both),
+        with_tensors({'weight': both['weight'], 'posWeight': both['pos_weight']}),
+    )
+
+
+@group
+def cross_entropies():
+    def classes(z, y, **options):
+        return F.cross_entropy(z, y.long(), **options)
+
+    for options in REDUCED:
+        case('crossEntropy', [normal(4, 3, scale=2), integers(0, 3, 4)], lambda z, y: classes(z, y, **options), options)
+        probabilities = F.softmax(normal(4, 3), dim=1).mul(1000).round().div(1000)
+        case(
+            'crossEntropy',
+            [normal(4, 3, scale=2), probabilities],
+            lambda z, p: F.cross_entropy(z, p, **options),
+            options,
+            note='probabilities',
+        )
+    for options in REDUCED[1:]:
+        case(
+            'crossEntropy',
+            [normal(2, 3, 4), integers(0, 3, 2, 4)],
+            lambda z, y: classes(z, y, **options),
+            options,
+            note='classes on axis 1',
+        )
+        weighted = {'weight': uniform(0.2, 2, 3), **options}
+        case(
+            'crossEntropy',
+            [normal(5, 3, scale=2), integers(0, 3, 5)],
+            lambda z, y: classes(z, y, **weighted),
+            with_tensors(weighted),
+            note='mean divides by the sum of the weights of the targets',
+        )
+        probabilities = F.softmax(normal(4, 3), dim=1).mul(1000).round().div(1000)
+        case(
+            'crossEntropy',
+            [normal(4, 3, scale=2), probabilities],
+            lambda z, p: F.cross_entropy(z, p, **weighted),
+            with_tensors(weighted),
+            note='probabilities: mean divides by the number of samples',
+        )
+    case(
+        'crossEntropy',
+        [normal(2, 3, 2), uniform(0, 0.5, 2, 3, 2)],
+        F.cross_entropy,
+        note='probabilities, classes on axis 1',
+    )
+    case('crossEntropy', [normal(3), i32(1)], classes, note='one sample, no batch axis')
+    case(
+        'crossEntropy',
+        [normal(3), uniform(0, 0.5, 3)],
+        F.cross_entropy,
+        note='one sample, no batch axis, probabilities',
+    )
+    case('crossEntropy', [normal(1, 10), i32([7])], classes)
+    case('crossEntropy', [f64([[1e4, 0.0, -1e4], [-1e4, 1e4, 0.0]]), i32([2, 1])], classes)
+
+
+for run in groups:
+    rng = np.random.RandomState(zlib.crc32(run.__name__.encode()))
+    run()
+write('ops.json', {'torch': torch.__version__, 'cases': cases})
+print(f'{len(cases)} cases of {len({entry["op"] for entry in cases})} ops')

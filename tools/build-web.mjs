@@ -1,0 +1,28 @@
+// Builds the web page into build/web/: web/main.ts and what it imports, web/'s other files as they are, the datasets.
+import { cpSync, rmSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { build } from 'esbuild';
+import { root } from './stamp.mjs';
+import { sources, virtualModules } from './virtual-modules.mjs';
+
+export const site = join(root, 'build', 'web');
+
+export async function buildWeb() {
+  rmSync(site, { recursive: true, force: true });
+  cpSync(join(root, 'web'), site, { recursive: true, filter: (path) => extname(path) !== '.ts' });
+  cpSync(join(root, 'data'), join(site, 'data'), { recursive: true });
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['web/main.ts'],
+    outdir: site,
+    alias: sources,
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    minify: true,
+    logLevel: 'warning',
+    plugins: [virtualModules()],
+  });
+}
+
+if (process.argv[1] === import.meta.filename) await buildWeb();

@@ -1,0 +1,72 @@
+// The modules that are made, not written, declared in src/virtual.d.ts. One plugin for Vite and Vitest, one for esbuild:
+//
+//   core:f32, core:f64   the compiled core, base64
+//   worker:source        src/train/worker.ts and all it imports as the text of one classic script
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { buildCore, corePath } from './core.mjs';
+import { root } from './stamp.mjs';
+
+/** The package's own name means its sources, in tests, examples, benchmarks and the web page. */
+export const sources = Object.fromEntries(
+  // An alias also matches what only begins with it: the longest first.
+  Object.entries({ '/f64': 'f64.ts', '/nn': 'nn/index.ts', '/optim': 'optim/index.ts', '': 'index.ts' }).map(
+    ([entry, file]) => [`wasmgrad${entry}`, join(root, 'src', file)],
+  ),
+);
+
+const names = /^(core:f32|core:f64|worker:source)$/;
+
+/**
+ * The worker starts helper threads from its own text, which cannot be a constant inside itself: a function's toString()
+ * is its source, to the letter.
+ */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it is a template of the worker's own code
+const ownSource = 'export default `(${wasmgradWorker})()`;';
+
+export async function workerSource() {
+  const { outputFiles } = await build({
+    absWorkingDir: root,
+    entryPoints: ['src/train/worker.ts'],
+    bundle: true,
+    write: false,
+    format: 'iife',
+    banner: { js: '(function wasmgradWorker(){' },
+    footer: { js: '})()' },
+    // Applications bundle the text as a string, which their minifiers leave alone.
+    minify: true,
+    target: 'es2022',
+    legalComments: 'none',
+    plugins: [virtualModules({ insideWorker: true })],
+  });
+  return outputFiles[0].text;
+}
+
+async function contentOf(name) {
+  if (name === 'worker:source') return workerSource();
+  await buildCore();
+  return readFile(corePath(name.slice('core:'.length)), 'base64');
+}
+
+/** For esbuild. */
+export const virtualModules = ({ insideWorker = false } = {}) => ({
+  name: 'wasmgrad-virtual-modules',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: names }, ({ path }) => ({ path, namespace: 'wasmgrad' }));
+    onLoad({ filter: names, namespace: 'wasmgrad' }, async ({ path }) =>
+      insideWorker && path === 'worker:source'
+        ? { contents: ownSource, loader: 'js' }
+        : { contents: await contentOf(path), loader: 'text' },
+    );
+  },
+});
+
+/** For Vite and Vitest. */
+export const virtualModulesForVite = () => ({
+  name: 'wasmgrad-virtual-modules',
+  enforce: 'pre',
+  resolveId: (id) => (names.test(id) ? `\0${id}` : undefined),
+  load: async (id) =>
+    names.test(id.slice(1)) ? `export default ${JSON.stringify(await contentOf(id.slice(1)))};` : undefined,
+});
