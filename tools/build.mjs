@@ -72,7 +72,7 @@ function refuseNode(outputs, entry) {
 /** Declarations name other files without an extension, which TypeScript's `node16` resolution does not follow. */
 function addExtensions(file) {
   const completed = readFileSync(file, 'utf8').replace(
-    /(from |import |import\()(['"])(\.[^'"]*)\2/g,
+    /(from |import |import\(|declare module )(['"])(\.[^'"]*)\2/g,
     (_, before, quote, path) => {
       const target = join(dirname(file), path);
       if (existsSync(`${target}.d.ts`)) return `${before}${quote}${path}.js${quote}`;

@@ -16,8 +16,8 @@ const types = {
 
 const isolation = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
 
-/** Resolves with `{ url, close }` once it listens. Port 0 takes any that is free. */
-export async function serve(folder, { port = 0, isolated = true } = {}) {
+/** Resolves with `{ url, close }` once it listens. Port 0 takes any that is free; `headers` go with every answer. */
+export async function serve(folder, { port = 0, isolated = true, headers = {} } = {}) {
   const server = createServer(({ url }, response) => {
     const path = decodeURIComponent(new URL(url, 'http://localhost').pathname);
     // An absolute path's `..` stops at its root: normalised before joining, it cannot leave the folder.
@@ -27,6 +27,7 @@ export async function serve(folder, { port = 0, isolated = true } = {}) {
       'content-type': found ? (types[extname(file)] ?? 'application/octet-stream') : 'text/plain',
       'cache-control': 'no-cache',
       ...(isolated && isolation),
+      ...headers,
     });
     if (found) createReadStream(file).pipe(response);
     else response.end(`${path} is not here\n`);

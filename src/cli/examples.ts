@@ -5,7 +5,7 @@ import { type Examples, type NdArray, takeExamples } from '../data/dataset';
 import { type LabelledExamples, readMnist } from '../data/datasets';
 import { readCsv } from '../data/readers/csv';
 import { split } from '../data/split';
-import { standardise, type Statistics } from '../data/standardise';
+import { type Statistics, standardise } from '../data/standardise';
 import { type Table, tableToXY } from '../data/table';
 import { DataError } from '../errors';
 import { UsageError } from './command';
@@ -86,7 +86,8 @@ export async function readEvaluationData(
 ): Promise<{ examples: Examples; wasTrainedOn: boolean }> {
   if (await isFolder(path)) {
     const examples = await readIdxPair(path, 't10k');
-    if (!card.target.classes) throw new DataError('labels are classes, and the model predicts a number.', { file: path });
+    if (!card.target.classes)
+      throw new DataError('labels are classes, and the model predicts a number.', { file: path });
     checkWidth(path, examples.x.shape[1]!, card.inputs);
     checkLabels(join(path, 't10k-labels-idx1-ubyte'), examples.y, card.target.classes);
     return { examples, wasTrainedOn: false };
@@ -177,9 +178,7 @@ function withColumns(table: Table, { inputs, target: { column } }: ModelCard, ta
   const all = table.columns.map((_, index) => index);
   const aside = target ?? (table.columns.length > inputs.mean.length ? column : null);
   const targetColumn = aside === null ? undefined : findColumn(table, aside, target !== undefined);
-  const chosen = inputs.names
-    ? columnsNamed(table, inputs.names)
-    : all.filter((index) => index !== targetColumn);
+  const chosen = inputs.names ? columnsNamed(table, inputs.names) : all.filter((index) => index !== targetColumn);
   checkWidth(table.name, chosen.length, inputs);
   return {
     ...table,
@@ -221,7 +220,9 @@ function columnsNamed({ name, columns }: Table, wanted: string[]): number[] {
 
 function checkWidth(file: string, got: number, { mean, picture }: ModelCard['inputs'], who = 'the model takes'): void {
   if (got === mean.length) return;
-  const what = picture ? `${picture.join(' × ')} pixels, ${plural(mean.length, 'input')}` : plural(mean.length, 'input');
+  const what = picture
+    ? `${picture.join(' × ')} pixels, ${plural(mean.length, 'input')}`
+    : plural(mean.length, 'input');
   throw new DataError(`it does not fit: ${who} ${what}, and each example here has ${got}.`, {
     file,
     argument: 'data',

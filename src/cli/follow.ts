@@ -4,6 +4,7 @@ import { ExitCode } from './command';
 import { type Progress, renderBar } from './render/bar';
 import { formatCount, formatDuration, formatLoss, formatPercent, plural } from './render/numbers';
 import { renderLossPlot } from './render/plot';
+import { joinFitting } from './render/text';
 import type { Terminal } from './terminal';
 
 const FRAME_MS = 66;
@@ -47,7 +48,7 @@ const jsonLines: Show = (event) => {
 
 function epochLines(epochs: number, terminal: Terminal): Show {
   return (event) => {
-    if (event.kind === 'epoch') terminal.print(epochLine(event, epochs));
+    if (event.kind === 'epoch') terminal.print(epochLine(event, epochs, terminal.width));
     else if (event.kind === 'done') terminal.print(summaryLine(event));
   };
 }
@@ -68,7 +69,7 @@ function liveView(run: TrainingRun, epochs: number, terminal: Terminal): Show {
     drawn = performance.now();
   };
   return (event) => {
-    if (event.kind === 'epoch') lastEpoch = epochLine(event, epochs);
+    if (event.kind === 'epoch') lastEpoch = epochLine(event, epochs, terminal.width);
     else if (event.kind === 'done') draw(summaryLine(event));
     else if (event.kind === 'step' && performance.now() - drawn > FRAME_MS) {
       const seconds = (performance.now() - started) / 1000;
@@ -78,18 +79,17 @@ function liveView(run: TrainingRun, epochs: number, terminal: Terminal): Show {
   };
 }
 
-function epochLine({ epoch, loss, metrics, validation, seconds }: EpochEvent, epochs: number): string {
+function epochLine({ epoch, loss, metrics, validation, seconds }: EpochEvent, epochs: number, width: number): string {
+  const accuracy = (scores: Record<string, number>) =>
+    scores.accuracy === undefined ? [] : [`${formatPercent(scores.accuracy).padStart(7)} right`];
   const parts = [
     `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`,
-    scores('training', loss, metrics.accuracy),
-    validation && scores('validation', validation.loss, validation.accuracy),
+    `loss ${formatLoss(loss).padEnd(7)}`,
+    ...accuracy(metrics),
+    ...(validation ? [`validation loss ${formatLoss(validation.loss).padEnd(7)}`, ...accuracy(validation)] : []),
     formatDuration(seconds),
   ];
-  return parts.filter(Boolean).join('   ');
-}
-
-function scores(part: string, loss: number, accuracy: number | undefined): string {
-  return `${part} loss ${formatLoss(loss)}${accuracy === undefined ? '' : `, accuracy ${formatPercent(accuracy)}`}`;
+  return joinFitting(parts, '  ', width);
 }
 
 function summaryLine({ step, seconds, reason }: Extract<TrainEvent, { kind: 'done' }>): string {

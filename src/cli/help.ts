@@ -37,7 +37,7 @@ export function renderHelp(
 ): string[] {
   const options = [
     ...Object.entries(args).map(([option, definition]) => ({
-      label: `--${option}${valueOf(definition)}`,
+      label: `--${option}${valueHint(definition)}`,
       text: `${definition.description}${defaultOf(definition)}`,
       required: 'required' in definition && definition.required === true,
     })),
@@ -64,7 +64,7 @@ function renderExamples(examples: Command['examples'], style: Style): string[] {
   return examples.flatMap(({ means, line }) => [style.dim(`${INDENT}# ${means}`), `${INDENT}${line}`]);
 }
 
-function valueOf(option: ArgDef): string {
+function valueHint(option: ArgDef): string {
   if (option.type === 'enum') return ` ${option.options!.join('|')}`;
   return option.type === 'boolean' ? '' : ` <${option.valueHint}>`;
 }

@@ -1,7 +1,7 @@
-import { Linear } from '../nn/linear';
-import { ReLU } from '../nn/activation';
-import { type Module, Sequential } from '../nn/module';
 import { ValueError } from '../errors';
+import { ReLU } from '../nn/activation';
+import { Linear } from '../nn/linear';
+import { type Module, Sequential } from '../nn/module';
 
 export const MODEL_SPECS = '"linear", or "mlp:" and the sizes of the hidden layers, such as mlp:128 or mlp:128,64';
 
@@ -16,7 +16,10 @@ export function parseModelSpec(spec: string): number[] | undefined {
 export function buildModel(spec: string, inputs: number, outputs: number): Module {
   const hidden = parseModelSpec(spec);
   if (!hidden) {
-    throw new ValueError(`the model must be ${MODEL_SPECS}; got ${JSON.stringify(spec)}.`, { argument: 'model', got: spec });
+    throw new ValueError(`the model must be ${MODEL_SPECS}; got ${JSON.stringify(spec)}.`, {
+      argument: 'model',
+      got: spec,
+    });
   }
   const sizes = [inputs, ...hidden, outputs];
   const layers = sizes.slice(1).flatMap((size, i) => {

@@ -62,10 +62,7 @@ function describeMistakes(
   const [height, across] = picture;
   const size = height * across;
   const show = ({ example, truth, predicted, probability }: Mistake) => [
-    ...renderPicture(
-      { height, width: across, pixels: x.data.subarray(example * size, (example + 1) * size) },
-      style,
-    ),
+    ...renderPicture({ height, width: across, pixels: x.data.subarray(example * size, (example + 1) * size) }, style),
     `${style.green(`it is ${classes[truth]}`)}`,
     `${style.red(`said ${classes[predicted]}`)}, ${formatPercent(probability, 0)}`,
   ];

@@ -1,11 +1,11 @@
 import { relative } from 'node:path';
-import { accuracy } from '../train/metrics';
-import { train } from '../train/train';
 import { crossEntropy, mseLoss } from '../nn/loss';
 import { manualSeed } from '../ops/random';
 import { Adam, AdamW } from '../optim/adam';
 import { cosine } from '../optim/lr';
 import { SGD } from '../optim/sgd';
+import { accuracy } from '../train/metrics';
+import { train } from '../train/train';
 import { ExitCode } from './command';
 import type { TrainingData } from './examples';
 import { checkWritable } from './files';
@@ -87,7 +87,8 @@ export async function trainModel(data: TrainingData, recipe: Recipe, terminal: T
   if (steps > 0 || reason === 'finished') await saveModel(out, { module, card });
   const where = relative('', out) || out;
   if (json) terminal.print(JSON.stringify({ kind: 'saved', file: out, reason }));
-  else terminal.print('', reason === 'stopped' ? `interrupted: what there is so far is in ${where}` : `saved as ${where}`);
+  else
+    terminal.print('', reason === 'stopped' ? `interrupted: what there is so far is in ${where}` : `saved as ${where}`);
   if (reason === 'stopped') return ExitCode.INTERRUPTED;
 
   const [part, examples] = data.test

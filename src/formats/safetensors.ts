@@ -1,6 +1,7 @@
 import { bytesOf, type DType, dtypeOf, type TypedArray, viewOf } from '../dtype';
 import { DtypeError, FormatError, ShapeError, ValueError } from '../errors';
 import { show, sizeOf } from '../shape';
+import { Tensor } from '../tensor';
 
 /**
  * Tensors in a file, as https://huggingface.co/docs/safetensors specifies; all numbers little-endian:
@@ -43,12 +44,15 @@ type Fail = (
   details?: { argument?: string; offset?: number; got?: unknown; expected?: unknown },
 ) => never;
 
-/** The bytes of a file with these tensors; the header names them in the order given. */
+/** The bytes of a file with these tensors, such as `model.stateDict()`; the header names them in the order given. */
 export function writeSafetensors(
-  tensors: Readonly<Record<string, StoredTensor>>,
+  tensors: Readonly<Record<string, Tensor | StoredTensor>>,
   { metadata = {} }: { metadata?: Readonly<Record<string, string>> } = {},
 ): Uint8Array<ArrayBuffer> {
-  const entries = Object.entries(tensors);
+  const entries = Object.entries(tensors).map(([name, one]): [string, StoredTensor] => [
+    name,
+    one instanceof Tensor ? { shape: one.shape, dtype: one.dtype, data: one.data() } : one,
+  ]);
   for (const [name, tensor] of entries) checkStorable(name, tensor);
   checkMetadata(metadata, (message, details) => {
     throw new ValueError(message, { op: 'writeSafetensors', ...details });
@@ -82,7 +86,7 @@ export function writeSafetensors(
   return file;
 }
 
-/** Tensors and metadata of a file. Whatever is wrong with it is a FormatError that says what and where. */
+/** Tensors and metadata of a file; `model.loadStateDict` takes the tensors as they are. Whatever is wrong with it is a FormatError that says what and where. */
 export function readSafetensors(
   bytes: Uint8Array,
   { name: file = 'safetensors' }: { name?: string } = {},

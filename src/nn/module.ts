@@ -1,5 +1,5 @@
 import { Cell } from '../cell';
-import type { DType } from '../dtype';
+import type { DType, TypedArray } from '../dtype';
 import { ShapeError, ValueError } from '../errors';
 import { Trace, activeTrace } from '../graph/trace';
 import { type Shape, sameShape, show } from '../shape';
@@ -10,6 +10,9 @@ export class Parameter extends Cell {}
 
 /** Tensors by name: `Module.stateDict`. */
 export type StateDict = Record<string, Tensor>;
+
+/** What can be loaded: tensors, or what a file of them holds. */
+export type StoredState = Record<string, Tensor | { shape: Shape; dtype: DType; data: TypedArray }>;
 
 export interface LoadOptions {
   /** Every name of the module must be in the dictionary, and no other. */
@@ -92,8 +95,13 @@ export abstract class Module {
    * Sets parameters and buffers from a dictionary: all of them, or none where anything does not fit. Throws a ValueError for
    * missing or unknown names unless `strict` is false, a ShapeError for other shapes.
    */
-  loadStateDict(state: StateDict, { strict = true, rename = (name) => name }: LoadOptions = {}): void {
-    const given = new Map(Object.entries(state).map(([name, value]) => [rename(name), value]));
+  loadStateDict(state: StoredState, { strict = true, rename = (name) => name }: LoadOptions = {}): void {
+    const given = new Map(
+      Object.entries(state).map(([name, value]) => [
+        rename(name),
+        value instanceof Tensor ? value : new Tensor(value.shape, value.dtype, value.data),
+      ]),
+    );
     const own = new Map(this.namedCells());
     const missing = [...own.keys()].filter((name) => !given.has(name));
     const unknown = [...given.keys()].filter((name) => !own.has(name));

@@ -172,7 +172,7 @@ function embeddingFor(op: string, index: Tensor, weight: Tensor): Tensor {
  */
 export function oneHot(index: Tensor, { numClasses, dtype = 'f32' }: { numClasses?: number; dtype?: DType } = {}): Tensor {
   checkIndex('oneHot', index);
-  const classes = numClasses ?? index.values('oneHot').reduce((most, one) => Math.max(most, one), 0) + 1;
+  const classes = numClasses ?? Array.from(index.values('oneHot')).reduce((most, one) => Math.max(most, one), 0) + 1;
   if (!Number.isInteger(classes) || classes < 1) {
     throw new IndexError(`numClasses must be a whole number from 1 on; got ${classes}.`, {
       op: 'oneHot',

@@ -234,8 +234,16 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
     const page = new MessageChannel();
     const abort = () => this.stop();
     const predicates = Array.isArray(stopWhen) ? stopWhen : [stopWhen];
+    const next = this.feed();
+    let first: ReturnType<typeof next> | null = null;
+    let sourceFailure: unknown = null;
     try {
       signal?.throwIfAborted();
+      if (!isInMemory(this.options.data)) {
+        // The first batch is traced before the bundle is made, so that all cells are in it.
+        first = next(0);
+        await first;
+      }
       const connection = connect(this.options.worker);
       this.connection = connection;
       signal?.addEventListener('abort', abort);
@@ -246,7 +254,15 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
           this.history.addMark(event);
           return !predicates.some((predicate) => predicate(event));
         },
-        pull: this.puller(),
+        pull: async (epoch) => {
+          const fed = await (first ?? next(epoch)).catch((error) => {
+            // Itself, rather than what is left of it on its way to the worker and back.
+            sourceFailure = error;
+            throw error;
+          });
+          first = null;
+          return fed && { ...fed, added: this.builder.fresh() };
+        },
       };
       expose(api, page.port1);
       const plan: TrainPlan = {
@@ -267,7 +283,7 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
       );
       if (generator >= 0) outcome.cells[generator]!.values = defaultGenerator.cell.values();
       this.builder.restore(outcome.cells);
-      if (outcome.error) throw deserializeError(outcome.error);
+      if (outcome.error) throw sourceFailure ?? deserializeError(outcome.error);
       signal?.throwIfAborted();
       return this.result(outcome.reason);
     } catch (error) {
@@ -294,25 +310,25 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
     };
   }
 
-  /** Feeds batches of an iterable to the worker, one ahead of the step that it runs. */
-  private puller(): PageApi['pull'] {
+  /** Batches of an iterable, one ahead of the step that the worker runs. */
+  private feed(): (epoch: number) => Promise<Omit<Fed, 'added'> | null> {
     let iterator: Iterator<LabelledData> | AsyncIterator<LabelledData> | null = null;
     return async (epoch) => {
       const first = iterator === null;
       iterator ??= iteratorOf(this.options.data);
       const next = await iterator.next();
-      if (next.done) {
-        iterator = null;
-        if (!first) return null;
-        throw new DataError(
-          epoch === 0
-            ? 'the iterable gave no batch.'
-            : `the iterable gave no batch for epoch ${epoch + 1}; pass one that starts anew each time, not a generator.`,
-          { op: 'train', argument: 'data' },
-        );
+      if (!next.done) {
+        const rows = toRows(next.value);
+        return { rows, program: this.fedProgram(next.value, rows) };
       }
-      const rows = toRows(next.value);
-      return { rows, program: this.fedProgram(next.value, rows), added: this.builder.fresh() } satisfies Fed;
+      iterator = null;
+      if (!first) return null;
+      throw new DataError(
+        epoch === 0
+          ? 'the iterable gave no batch.'
+          : `the iterable gave no batch for epoch ${epoch + 1}; pass one that starts anew each time, not a generator.`,
+        { op: 'train', argument: 'data' },
+      );
     };
   }
 

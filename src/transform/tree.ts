@@ -6,7 +6,8 @@ let identified = 0;
 /** Tells two static values apart: functions and instances of classes by identity, since their text may be the same. */
 function staticKey(value: unknown): string {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) {
-    return Object.is(value, -0) ? '-0' : `${typeof value} ${JSON.stringify(value) ?? String(value)}`;
+    if (Object.is(value, -0)) return '-0';
+    return typeof value === 'string' ? JSON.stringify(value) : `${typeof value} ${String(value)}`;
   }
   if (!identities.has(value)) identities.set(value, ++identified);
   return `#${identities.get(value)}`;

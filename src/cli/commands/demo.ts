@@ -1,6 +1,6 @@
 import { readDigits } from '../../data/datasets';
 import { defineCommand, threadCount, wholeNumber } from '../command';
-import { pictureCard, numbered, splitExamples } from '../examples';
+import { numbered, pictureCard, splitExamples } from '../examples';
 import { packageFile, readPath } from '../files';
 import { trainModel } from '../training';
 import { json, seed, threads } from './options';
@@ -36,9 +36,9 @@ export const demo = defineCommand({
         ...recipe,
         model: 'mlp:128',
         epochs: 60,
-        batchSize: 32,
+        batchSize: 16,
         optimizer: 'adam',
-        lr: 2e-3,
+        lr: 5e-3,
         schedule: 'cosine',
         out: args.out,
         json: args.json,

@@ -13,7 +13,8 @@ export const evaluate = defineCommand({
       type: 'string',
       valueHint: 'file|folder',
       required: true,
-      description: 'A table (.csv, also .csv.gz) with the columns that the model was trained on, or a folder of IDX files.',
+      description:
+        'A table (.csv, also .csv.gz) with the columns that the model was trained on, or a folder of IDX files.',
     },
     target: {
       type: 'string',
@@ -31,7 +32,10 @@ export const evaluate = defineCommand({
   notes: ['Of a folder of IDX files, those named t10k-… are read.'],
   examples: [
     { means: 'new rows of the same kind', line: 'wasmgrad eval --model model.safetensors --data new.csv' },
-    { means: 'the rows that training kept aside', line: 'wasmgrad eval --model model.safetensors --data iris.csv --held-out' },
+    {
+      means: 'the rows that training kept aside',
+      line: 'wasmgrad eval --model model.safetensors --data iris.csv --held-out',
+    },
   ],
   async run(args, terminal) {
     const threads = threadCount(args.threads);
@@ -43,7 +47,11 @@ export const evaluate = defineCommand({
     if (wasTrainedOn && !args.json) {
       terminal.print('note: the model was trained on most of these rows; --held-out takes the others only.');
     }
-    await reportScore(args['held-out'] ? 'test' : 'evaluation', stored, examples, { terminal, json: args.json, threads });
+    await reportScore(args['held-out'] ? 'test' : 'evaluation', stored, examples, {
+      terminal,
+      json: args.json,
+      threads,
+    });
     return ExitCode.OK;
   },
 });

@@ -24,7 +24,10 @@ export const predict = defineCommand({
       't10k-… are read.',
   ],
   examples: [
-    { means: 'predictions into a file', line: 'wasmgrad predict --model model.safetensors --data new.csv > answers.csv' },
+    {
+      means: 'predictions into a file',
+      line: 'wasmgrad predict --model model.safetensors --data new.csv > answers.csv',
+    },
   ],
   async run(args, terminal) {
     const threads = threadCount(args.threads);

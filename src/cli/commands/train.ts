@@ -92,7 +92,10 @@ export const train = defineCommand({
     'Ctrl-C ends the training early and saves what there is.',
   ],
   examples: [
-    { means: 'a table, whose column "species" is to be predicted', line: 'wasmgrad train --data iris.csv --target species' },
+    {
+      means: 'a table, whose column "species" is to be predicted',
+      line: 'wasmgrad train --data iris.csv --target species',
+    },
     {
       means: 'pictures, with a network of 256 hidden units',
       line: 'wasmgrad train --data fashion-mnist --model mlp:256 --epochs 5 --out fashion.safetensors',
@@ -124,10 +127,12 @@ export const train = defineCommand({
     const { task, target, data } = args;
     if (await isFolder(data)) {
       if (args.test !== undefined) throw new UsageError('--test is for tables: a folder has test pictures of its own.');
-      if (target !== undefined) throw new UsageError('--target is for tables: a folder has its labels in files of their own.');
+      if (target !== undefined)
+        throw new UsageError('--target is for tables: a folder has its labels in files of their own.');
       return trainModel(await readTrainingFolder(data, { seed: recipe.seed, validation }), recipe, terminal);
     }
-    if (target === undefined) throw new UsageError('--target is missing: the column of the table that is to be predicted.');
+    if (target === undefined)
+      throw new UsageError('--target is missing: the column of the table that is to be predicted.');
     const table = await readTrainingTable(data, { target, task, seed: recipe.seed, validation, test });
     return trainModel(table, recipe, terminal);
   },

@@ -1,5 +1,5 @@
 import { formatLoss } from './numbers';
-import { padEnd, padStart, plain, type Style, widthOf } from './text';
+import { joinFitting, padEnd, padStart, plain, type Style, widthOf } from './text';
 
 export interface LossPlot {
   /** The loss of each step, from step 1 on. */
@@ -28,6 +28,8 @@ interface Point {
 /** Above this ratio of largest to smallest loss, equal steps of the axis are equal ratios. */
 const LOG_FROM = 20;
 const VALIDATION_MARK = '●';
+/** Columns between marks, at least. */
+const MARK_DISTANCE = 3;
 
 /**
  * The course of the loss: training as a line of braille dots, two across and four down to a character, smoothed; validation
@@ -55,8 +57,11 @@ export function renderLossPlot(plot: LossPlot, { width, height }: PlotSize, styl
     previous = dot;
   }
   const marks = new Map<number, number>();
-  for (const { step, loss } of validation) {
-    if (Number.isFinite(loss)) marks.set(dotOf(step) >> 1, rowOf(scale.position(loss), height));
+  // From the last one backwards, since that is the one that counts; each with some air around it.
+  for (const { step, loss } of validation.toReversed()) {
+    const column = dotOf(step) >> 1;
+    const next = [...marks.keys()].at(-1) ?? Number.POSITIVE_INFINITY;
+    if (Number.isFinite(loss) && column <= next - MARK_DISTANCE) marks.set(column, rowOf(scale.position(loss), height));
   }
 
   const lines = Array.from({ length: height }, (_, row) => {
@@ -69,14 +74,14 @@ export function renderLossPlot(plot: LossPlot, { width, height }: PlotSize, styl
   const last = validation.at(-1);
   const legend = [
     `${style.cyan('⠒⠒')} training loss`,
-    last && `${style.yellow(VALIDATION_MARK)} validation loss ${formatLoss(last.loss)}`,
-    scale.name && style.dim(scale.name),
+    ...(last ? [`${style.yellow(VALIDATION_MARK)} validation loss ${formatLoss(last.loss)}`] : []),
+    ...(scale.name ? [style.dim(scale.name)] : []),
   ];
   const inEpochs = stepsPerEpoch !== undefined && lastStep >= 2 * stepsPerEpoch;
   return [
     ...lines,
     ...horizontalAxis(lastStep, inEpochs ? stepsPerEpoch : 1, inEpochs ? 'epoch' : 'step', columns, gutter, style),
-    `${' '.repeat(gutter + 2)}${legend.filter(Boolean).join('   ')}`,
+    `${' '.repeat(gutter + 2)}${joinFitting(legend, '   ', columns)}`,
   ];
 }
 

@@ -27,7 +27,8 @@ export const plain: Style = {
 const sgr = (on: number | string, off: number) => (text: string) => `\x1b[${on}m${text}\x1b[${off}m`;
 
 /** Of the 256 colours, 232 … 255 are a ramp of greys; 16 and 231 are black and white. */
-const greyLevel = (value: number) => [16, ...Array.from({ length: 24 }, (_, i) => 232 + i), 231][Math.round(value * 25)]!;
+const greyLevel = (value: number) =>
+  [16, ...Array.from({ length: 24 }, (_, i) => 232 + i), 231][Math.round(value * 25)]!;
 
 export const ansi: Style = {
   colour: true,
@@ -43,7 +44,8 @@ export const ansi: Style = {
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is how such codes begin
 const ESCAPE_CODES = /\x1b\[[0-9;?]*[A-Za-z]/g;
-const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
 /** Columns that text takes on a terminal. */
@@ -81,6 +83,17 @@ export function wrap(text: string, width: number): string[] {
     else lines.push(word);
   }
   return lines;
+}
+
+/** As many parts as fit a width; the first always stays. */
+export function joinFitting(parts: readonly string[], gap: string, width: number): string {
+  let line = '';
+  for (const [index, part] of parts.entries()) {
+    const longer = index === 0 ? part : line + gap + part;
+    if (index > 0 && widthOf(longer) > width) break;
+    line = longer;
+  }
+  return line;
 }
 
 const GAP = 3;

@@ -1,0 +1,228 @@
+import 'wasmgrad/f64';
+import * as wasmgrad from 'wasmgrad';
+import { type Real, Tensor } from 'wasmgrad';
+import oracle from '../oracle/ops.json';
+import { type Plain, along, decode, elementwise, integers, numbers, plain, product, sizeOf, softmaxOf } from '../reference';
+
+/**
+ * One table of op cases that drives every mode: forward against an oracle, gradients of both orders, eager = compiled, one
+ * thread = two, shared = unshared memory. Most rows are PyTorch's (test/oracle/torch_ops.py); the others, below, are what it
+ * lacks: more dtypes, and sizes of many chunks, with plain loops as their reference.
+ */
+export interface OpCase {
+  op: string;
+  title: string;
+  inputs: Plain[];
+  /** The op on tensors of one precision. */
+  call: (real: Real, inputs: Tensor[]) => Tensor;
+  output: Plain;
+  /** The output's dtype is not the oracle's. */
+  anyDtype: boolean;
+  cotangent: Plain | null;
+  /** Of each input; null where PyTorch found no path. */
+  grads: (Plain | null)[] | null;
+  /** Real inputs, and no kink near them: differences can be taken. */
+  smooth: boolean;
+}
+
+type Options = Record<string, unknown>;
+type Callable = (...args: unknown[]) => Tensor;
+
+/** How an op of the table is called; all others by `op(...inputs, ...positional, options)`. */
+const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: Options) => Tensor> = {
+  concat: (inputs, _, options) => wasmgrad.concat(inputs, options),
+  stack: (inputs, _, options) => wasmgrad.stack(inputs, options),
+  squeeze: ([x], _, { axis }) => wasmgrad.squeeze(x!, axis as number | undefined),
+  unsqueeze: ([x], _, { axis }) => wasmgrad.unsqueeze(x!, axis as number),
+};
+
+function callerOf(op: string, positional: unknown[], options: Options): OpCase['call'] {
+  return (real, inputs) => {
+    const own = Object.fromEntries(
+      Object.entries(options).map(([key, value]) => [
+        key,
+        value !== null && typeof value === 'object' && 'dtype' in value ? decode(value as Plain, real) : value,
+      ]),
+    );
+    if (CALLS[op]) return CALLS[op](inputs, positional, own);
+    const f = wasmgrad[op as keyof typeof wasmgrad] as unknown as Callable;
+    return Object.keys(own).length > 0 ? f(...inputs, ...positional, own) : f(...inputs, ...positional);
+  };
+}
+
+/** Notes of the oracle on rows whose gradient has a jump at the inputs. */
+const KINKED = /jumps|tie|slope|agree|bound|no trace/;
+
+interface OracleCase {
+  op: string;
+  inputs: Plain[];
+  options: Options;
+  positional?: unknown[];
+  output: Plain;
+  cotangent: Plain | null;
+  grads: (Plain | null)[] | null;
+  note?: string;
+}
+
+function text(op: string, inputs: Plain[], rest: unknown[], note?: string): string {
+  const shapes = inputs.map(({ dtype, shape }) => `${dtype}[${shape}]`);
+  const more = rest.map((one) => JSON.stringify(one)).filter((one) => one !== '{}');
+  return `${op}(${[...shapes, ...more].join(', ')})${note ? `: ${note}` : ''}`;
+}
+
+const fromOracle = (oracle.cases as unknown as OracleCase[]).map(
+  ({ op, inputs, options, positional = [], output, cotangent, grads, note }): OpCase => ({
+    op,
+    title: text(op, inputs, [...positional, options], note),
+    inputs,
+    call: callerOf(op, positional, options),
+    output,
+    anyDtype: op === 'oneHot' || op === 'cast',
+    cotangent,
+    grads,
+    smooth: grads !== null && !KINKED.test(note ?? ''),
+  }),
+);
+
+interface Own {
+  positional?: unknown[];
+  options?: Options;
+  /** A real result has a gradient, unless this is false. */
+  smooth?: boolean;
+}
+
+function own(op: string, inputs: Plain[], output: Plain, { positional = [], options = {}, smooth = true }: Own = {}): OpCase {
+  const real = output.dtype === 'f64' && inputs.some(({ dtype }) => dtype === 'f64');
+  return {
+    op,
+    title: text(op, inputs, [...positional, options]),
+    inputs,
+    call: callerOf(op, positional, options),
+    output,
+    anyDtype: op === 'cast' || op === 'oneHot',
+    cotangent: null,
+    grads: null,
+    smooth: smooth && real,
+  };
+}
+
+const as = (dtype: Plain['dtype'], x: Plain): Plain => ({ ...x, dtype });
+const reshaped = (x: Plain, shape: number[]): Plain => ({ ...x, shape });
+const sum = (xs: number[]) => xs.reduce((total, x) => total + x, 0);
+const constant = (shape: number[], value: number) => plain('f64', shape, new Array<number>(sizeOf(shape)).fill(value));
+
+// Big enough for several chunks of every kernel, and of no round size.
+const big = numbers([301, 187], 1);
+const bigColumn = numbers([301, 1], 2, 0.5, 3);
+const bigIndex = integers([5003], 3, 0, 301);
+const wide = numbers([3, 9001], 4);
+
+const bytes = plain('u8', [6], [0, 1, 7, 7, 200, 255]);
+const otherBytes = plain('u8', [6], [0, 2, 7, 3, 255, 200]);
+const flags = plain('bool', [6], [0, 1, 1, 0, 1, 0]);
+const otherFlags = plain('bool', [6], [0, 1, 0, 1, 1, 1]);
+const whole = plain('i32', [2, 3], [-7, 7, 0, 2147483647, -2147483648, 5]);
+const divisors = plain('i32', [3], [2, -2, 0]);
+
+/** y = f(a, b) where both broadcast to `shape`. */
+const pair = (op: string, f: (a: number, b: number) => number, a: Plain, b: Plain, dtype: Plain['dtype'] = 'f64') =>
+  own(op, [a, b], as(dtype, elementwise([301, 187], f, a, b)));
+
+const small = (op: string, f: (...xs: number[]) => number, inputs: Plain[], dtype: Plain['dtype'], rest: Own = {}) =>
+  own(op, inputs, as(dtype, elementwise(inputs[0]!.shape, f, ...inputs)), rest);
+
+const take = (x: Plain, rows: Plain): Plain => {
+  const width = sizeOf(x.shape.slice(1));
+  const data = rows.data.flatMap((row) => x.data.slice(Number(row) * width, (Number(row) + 1) * width));
+  return { ...x, shape: [...rows.shape, ...x.shape.slice(1)], data };
+};
+
+const flipped = (x: Plain): Plain => {
+  const [m, n] = x.shape as [number, number];
+  return { ...x, shape: [n, m], data: Array.from({ length: m * n }, (_, at) => x.data[(at % m) * n + Math.floor(at / m)]!) };
+};
+
+const ownCases: OpCase[] = [
+  // Dtypes that PyTorch's rows leave out.
+  small('div', (a, b) => (b === 0 ? 0 : Math.floor(a / b)), [whole, divisors], 'i32'),
+  small('logicalXor', (a, b) => Number(a !== b), [flags, otherFlags], 'bool'),
+  small('isFinite', (x) => Number(Number.isFinite(x)), [plain('f64', [5], ['NaN', 'Infinity', '-Infinity', 0, 1e30])], 'bool'),
+  small('eq', (a, b) => Number(a === b), [bytes, otherBytes], 'bool'),
+  small('ge', (a, b) => Number(a >= b), [bytes, otherBytes], 'bool'),
+  small('gt', (a, b) => Number(a > b), [flags, otherFlags], 'bool'),
+  small('where', (c, a, b) => (c ? a : b), [flags, bytes, otherBytes], 'u8'),
+  small('where', (c, a, b) => (c ? a : b), [flags, flags, otherFlags], 'bool'),
+  small('maximum', (a, b) => Math.max(a, b), [whole, divisors], 'i32'),
+  small('cast', (x) => Math.min(255, Math.max(0, x)), [whole], 'u8', { positional: ['u8'] }),
+  small('cast', (x) => Number(x !== 0), [bytes], 'bool', { positional: ['bool'] }),
+  small('cast', (x) => x, [flags], 'u8', { positional: ['u8'] }),
+  own('cast', [plain('f64', [5], ['NaN', 'Infinity', '-Infinity', 3e9, -1.9])], plain('i32', [5], [0, 2147483647, -2147483648, 2147483647, -1]), { positional: ['i32'] }),
+  own('sum', [whole], plain('i32', [2], [0, -2147483648 + 2147483647 + 5]), { options: { axis: 1 } }),
+  own('prod', [plain('i32', [2, 3], [1, -2, 3, 4, 5, 6])], plain('i32', [], [-720])),
+  own('max', [whole], plain('i32', [], [2147483647])),
+  own('min', [bytes], plain('u8', [], [0])),
+  own('max', [bytes], plain('u8', [], [255])),
+  own('argmax', [whole], plain('i32', [2], [1, 0]), { options: { axis: 1 } }),
+  own('argmin', [whole], plain('i32', [], [4])),
+  own('any', [flags], plain('bool', [], [1])),
+  own('all', [flags], plain('bool', [], [0])),
+  own('any', [plain('bool', [2, 3], [0, 0, 1, 0, 0, 0])], plain('bool', [2, 1], [1, 0]), { options: { axis: 1, keepDims: true } }),
+  own('any', [plain('bool', [0, 2], [])], plain('bool', [2], [0, 0]), { options: { axis: 0 } }),
+  own('all', [plain('bool', [0, 2], [])], plain('bool', [2], [1, 1]), { options: { axis: 0 } }),
+  own('concat', [bytes, otherBytes], plain('u8', [12], [...bytes.data, ...otherBytes.data])),
+  own('stack', [flags, otherFlags], plain('bool', [2, 6], [...flags.data, ...otherFlags.data])),
+  own('pad', [bytes], plain('u8', [9], [9, ...bytes.data, 9, 9]), { positional: [[[1, 2]]], options: { value: 9 } }),
+  own('slice', [bytes], plain('u8', [3], [255, 7, 1]), { positional: ['::-2'] }),
+  own('reshape', [flags], plain('bool', [2, 3], flags.data), { positional: [[2, 3]] }),
+  own('transpose', [whole], flipped(whole)),
+  own('broadcastTo', [plain('i32', [1], [4])], plain('i32', [2, 2], [4, 4, 4, 4]), { positional: [[2, 2]] }),
+  own('gather', [bytes, plain('i32', [3], [5, 0, 5])], plain('u8', [3], [255, 0, 255]), { options: { axis: 0 } }),
+  own('indexSelect', [whole, plain('i32', [2], [2, 0])], plain('i32', [2, 2], [0, -7, 5, 2147483647]), { options: { axis: 1 } }),
+  own('embedding', [plain('i32', [], [1]), whole], plain('i32', [3], whole.data.slice(3))),
+  own('oneHot', [plain('i32', [2], [2, 0])], plain('f32', [2, 3], [0, 0, 1, 1, 0, 0])),
+  own('oneHot', [plain('i32', [1], [1])], plain('bool', [1, 2], [0, 1]), { options: { numClasses: 2, dtype: 'bool' } }),
+  own('detach', [numbers([2, 3], 5)], numbers([2, 3], 5), { smooth: false }),
+  own('neg', [plain('i32', [], [5])], plain('i32', [], [-5])),
+  // Sizes of many chunks.
+  pair('add', (a, b) => a + b, big, bigColumn),
+  pair('mul', (a, b) => a * b, big, bigColumn),
+  pair('div', (a, b) => a / b, big, bigColumn),
+  pair('pow', (a, b) => a ** b, numbers([187], 6, 0.2, 2), bigColumn),
+  pair('lt', (a, b) => Number(a < b), big, bigColumn, 'bool'),
+  small('exp', Math.exp, [big], 'f64'),
+  small('tanh', Math.tanh, [big], 'f64'),
+  small('sigmoid', (x) => 1 / (1 + Math.exp(-x)), [big], 'f64'),
+  small('softplus', (x) => Math.log1p(Math.exp(x)), [big], 'f64'),
+  small('relu', (x) => Math.max(x, 0), [big], 'f64', { smooth: false }),
+  small('square', (x) => x * x, [wide], 'f64'),
+  own('sum', [wide], reshaped(along(wide, 1, (xs) => [sum(xs)]), [3]), { options: { axis: 1 } }),
+  own('sum', [wide], reshaped(along(reshaped(wide, [27003]), 0, (xs) => [sum(xs)]), [])),
+  own('mean', [big], reshaped(along(big, 0, (xs) => [sum(xs) / 301]), [187]), { options: { axis: 0 } }),
+  own('max', [wide], along(wide, 1, (xs) => [Math.max(...xs)]), { options: { axis: 1, keepDims: true }, smooth: false }),
+  own('argmax', [wide], as('i32', reshaped(along(wide, 1, (xs) => [xs.indexOf(Math.max(...xs))]), [3])), { options: { axis: 1 } }),
+  own('prod', [numbers([4, 4500], 7, 0.999, 1.001)], reshaped(along(numbers([4, 4500], 7, 0.999, 1.001), 1, (xs) => [xs.reduce((all, x) => all * x, 1)]), [4]), { options: { axis: 1 } }),
+  own('softmax', [big], softmaxOf(big, 1, false), { options: { axis: 1 } }),
+  own('logSoftmax', [wide], softmaxOf(wide, 1, true)),
+  own('logSoftmax', [big], softmaxOf(big, 0, true), { options: { axis: 0 } }),
+  own('matmul', [numbers([67, 301], 8), big], product(numbers([67, 301], 8), big)),
+  own('matmul', [numbers([301, 520], 9), numbers([520, 5], 10)], product(numbers([301, 520], 9), numbers([520, 5], 10))),
+  own('linear', [numbers([65, 187], 11), big, constant([301], 0.5)], elementwise([65, 301], (x) => x + 0.5, product(numbers([65, 187], 11), flipped(big)))),
+  own('transpose', [big], flipped(big)),
+  own('concat', [big, big], reshaped({ ...big, data: [...big.data, ...big.data] }, [602, 187])),
+  own('indexSelect', [big, bigIndex], take(big, bigIndex)),
+  own('embedding', [bigIndex, numbers([301, 3], 12)], take(numbers([301, 3], 12), bigIndex)),
+];
+
+export const cases: OpCase[] = [...fromOracle, ...ownCases];
+
+export const realInputs = ({ inputs }: OpCase) => inputs.map((_, i) => i).filter((i) => inputs[i]!.dtype === 'f64');
+
+/** A case as a function of its real inputs alone. */
+export function ofReals(one: OpCase, real: Real): { f: (...xs: Tensor[]) => Tensor; xs: Tensor[] } {
+  const all = one.inputs.map((input) => decode(input, real));
+  const at = realInputs(one);
+  return {
+    f: (...xs) => one.call(real, all.map((input, i) => (at.includes(i) ? xs[at.indexOf(i)]! : input))),
+    xs: at.map((i) => all[i]!),
+  };
+}

