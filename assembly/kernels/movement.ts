@@ -67,7 +67,8 @@ function copyRun<T>(source: usize, from: usize, destination: usize, to: usize, c
 
 /**
  * destination[i · to + j] = source[i + j · from] for i < rows, j < columns; strides in bytes. It goes along a strip of one
- * cache line of the source, tile by tile: every line that is read is used whole, and 64 / sizeof<T>() lines are written at a time.
+ * cache line of the source, tile by tile: every line that is read is used whole, and as many are written side by side as
+ * it has elements.
  */
 function transpose<T>(source: usize, from: usize, destination: usize, to: usize, rows: i32, columns: i32): void {
   const side = sizeof<T>() == 8 ? 2 : sizeof<T>() == 4 ? 4 : 1; // of a tile
@@ -121,7 +122,7 @@ function transpose<T>(source: usize, from: usize, destination: usize, to: usize,
   }
 }
 
-/** Walks the axes from `axis` inwards; the innermost one is a run, or a transposed plane together with axis `across` (-1: none). */
+/** Walks the axes from `axis` inwards. The innermost is a run or, with axis `across` unless that is -1, a transposed plane. */
 function walk<T>(
   record: usize,
   axis: i32,
@@ -155,7 +156,7 @@ function walk<T>(
   }
 }
 
-/** The axis that makes a transposed plane with the last one: one of them has stride 1 in the source, the other in the destination. */
+/** The axis that makes a transposed plane with the last: one has stride 1 in the source, the other in the destination. */
 function axisAcross(record: usize, last: i32, count: i32): i32 {
   const from = sourceStride(record, last);
   const to = destinationStride(record, last);

@@ -90,6 +90,7 @@ export function adam(record: usize, chunk: i32): void {
 
   let at: usize = 0;
   let left = count;
+  // V8 sinks what is pure into the body of a loop that may run zero times: the scalars' divisions, once per vector.
   do {
     const p = v128.load(parameter + at);
     const g = v128.add<real>(v128.xor(v128.load(gradient + at), sign), v128.mul<real>(decay, p));

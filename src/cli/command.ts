@@ -59,11 +59,12 @@ export function parseOptions<Options extends ArgsDef>(command: Command<Options>,
   }
   for (const [name, option] of options) {
     const value = parsed[name];
+    if (value === '') throw new UsageError(`--${name} needs a value.`);
     if (value === undefined && 'required' in option && option.required) {
       throw new UsageError(`--${name} is missing.`);
     }
     if (option.type === 'enum' && !option.options!.includes(value as string)) {
-      throw new UsageError(`--${name} must be ${option.options!.join(', ')}; got ${JSON.stringify(value)}.`);
+      throw new UsageError(`--${name} must be ${option.options!.join(' or ')}; got ${JSON.stringify(value)}.`);
     }
   }
   return parsed;
@@ -97,7 +98,8 @@ export function fraction(option: string, text: string): number {
 /** The candidate that is at most two typing mistakes away. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
   const near = candidates.map((name) => ({ name, mistakes: editDistance(word, name) }));
-  return near.sort((a, b) => a.mistakes - b.mistakes).find(({ mistakes }) => mistakes <= 2)?.name;
+  return near.sort((a, b) => a.mistakes - b.mistakes).find(({ mistakes }) => mistakes <= 2 && mistakes < word.length)
+    ?.name;
 }
 
 /** Letters to insert, remove or replace (Levenshtein 1966). */

@@ -21,6 +21,12 @@ export interface TrainingData {
   card: Pick<ModelCard, 'inputs' | 'target' | 'split'>;
 }
 
+/** A model's card, and how errors call the model. */
+export interface NamedCard {
+  name: string;
+  card: Pick<ModelCard, 'inputs' | 'target' | 'split'>;
+}
+
 export interface SplitWishes {
   seed: number;
   /** Fractions of all examples. */
@@ -36,7 +42,7 @@ export async function readTrainingFolder(
   const [train, test] = [await readIdxPair(folder, 'train'), await readIdxPair(folder, 't10k')];
   const classes = numbered(train.y.data.reduce((most, label) => Math.max(most, label), 0) + 1);
   const card = pictureCard({ pixels: train.x.shape[1]!, divisor: 255, classes });
-  checkWidth(folder, test.x.shape[1]!, card.inputs, 'the training images have');
+  checkWidth(join(folder, 't10k-images-idx3-ubyte'), test.x.shape[1]!, { name: 'train-images-idx3-ubyte', card });
   checkLabels(join(folder, 't10k-labels-idx1-ubyte'), test.y, classes);
   return { ...splitExamples(train, { seed, validation, test: 0 }, train.y.data), test, card };
 }
@@ -81,14 +87,16 @@ export async function readTrainingTable(
 /** The examples of a file that a trained model is to be judged by. */
 export async function readEvaluationData(
   path: string,
-  card: ModelCard,
-  { target = card.target.column ?? undefined, heldOut = false }: { target?: string | undefined; heldOut?: boolean },
+  model: NamedCard,
+  { target: given, heldOut = false }: { target?: string | undefined; heldOut?: boolean },
 ): Promise<{ examples: Examples; wasTrainedOn: boolean }> {
+  const { card } = model;
+  const target = given ?? card.target.column ?? undefined;
   if (await isFolder(path)) {
     const examples = await readIdxPair(path, 't10k');
     if (!card.target.classes)
       throw new DataError('labels are classes, and the model predicts a number.', { file: path });
-    checkWidth(path, examples.x.shape[1]!, card.inputs);
+    checkWidth(path, examples.x.shape[1]!, model);
     checkLabels(join(path, 't10k-labels-idx1-ubyte'), examples.y, card.target.classes);
     return { examples, wasTrainedOn: false };
   }
@@ -98,7 +106,7 @@ export async function readEvaluationData(
     throw new UsageError('--target is missing: the model learned from pictures, so name the column with the labels.');
   }
   const { classes } = card.target;
-  const labelled = tableToXY(withColumns(table, card, target), {
+  const labelled = tableToXY(arrange(table, model, target), {
     target: -1,
     ...(classes ? { classes } : { task: 'regression' }),
   });
@@ -113,28 +121,39 @@ export async function readEvaluationData(
 }
 
 /** The inputs of a file whose answers are not known; a target column is left aside. */
-export async function readInputs(path: string, card: ModelCard): Promise<NdArray> {
+export async function readInputs(path: string, model: NamedCard): Promise<NdArray> {
   if (await isFolder(path)) {
     const { x } = await readIdxPair(path, 't10k');
-    checkWidth(path, x.shape[1]!, card.inputs);
+    checkWidth(path, x.shape[1]!, model);
     return x;
   }
   const table = await readCsv(await readPath(path), { name: path });
-  const { x } = tableToXY(withColumns(table, card), { target: -1, task: 'regression' });
-  return standardise(x, statisticsOf(card)).x;
+  const { x } = tableToXY(arrange(table, model), { target: -1, task: 'regression' });
+  return standardise(x, statisticsOf(model.card)).x;
 }
 
 /** The card of a model for pictures whose pixels 0 … divisor were scaled to 0 … 1. */
-export function pictureCard({ pixels, divisor, classes }: { pixels: number; divisor: number; classes: string[] }) {
+export function pictureCard({
+  pixels,
+  divisor,
+  classes,
+  column = null,
+}: {
+  pixels: number;
+  divisor: number;
+  classes: string[];
+  /** Of the labels, where the pictures are rows of a table. */
+  column?: string | null;
+}): TrainingData['card'] {
   const side = Math.sqrt(pixels);
   return {
     inputs: {
       mean: Array<number>(pixels).fill(0),
       std: Array<number>(pixels).fill(divisor),
       names: null,
-      picture: Number.isInteger(side) ? ([side, side] as [number, number]) : null,
+      picture: Number.isInteger(side) ? [side, side] : null,
     },
-    target: { column: null, classes, mean: 0, std: 1 },
+    target: { column, classes, mean: 0, std: 1 },
     split: null,
   };
 }
@@ -174,60 +193,70 @@ function asColumn({ shape, data }: NdArray): NdArray {
  * The table with the columns that the model takes, in its order, and the target behind them. Without a target a column of
  * zeros stands there, for a table is always read with one.
  */
-function withColumns(table: Table, { inputs, target: { column } }: ModelCard, target?: string): Table {
-  const all = table.columns.map((_, index) => index);
-  const aside = target ?? (table.columns.length > inputs.mean.length ? column : null);
-  const targetColumn = aside === null ? undefined : findColumn(table, aside, target !== undefined);
-  const chosen = inputs.names ? columnsNamed(table, inputs.names) : all.filter((index) => index !== targetColumn);
-  checkWidth(table.name, chosen.length, inputs);
+function arrange(table: Table, model: NamedCard, target?: string): Table {
+  const { inputs } = model.card;
+  const targetColumn = target === undefined ? undefined : findColumn(table, target);
+  const chosen = inputs.names ? columnsNamed(table, inputs.names, model) : columnsBeside(targetColumn, table, model);
+  if (target !== undefined && targetColumn === undefined) {
+    throw new DataError(
+      `there is no column ${JSON.stringify(target)} to be the target; there are ${list(table.columns)}.`,
+      {
+        file: table.name,
+        argument: 'target',
+        got: target,
+        expected: table.columns,
+      },
+    );
+  }
   return {
     ...table,
-    columns: [...chosen.map((index) => table.columns[index]!), aside ?? 'target'],
+    columns: [...chosen.map((column) => table.columns[column]!), target ?? 'target'],
     row: (index) => {
       const cells = table.row(index);
-      const answer = target === undefined ? '0' : cells[targetColumn!]!;
-      return [...chosen.map((column) => cells[column]!), answer];
+      return [...chosen.map((column) => cells[column]!), targetColumn === undefined ? '0' : cells[targetColumn]!];
     },
   };
 }
 
-/** A column's place by its name or number, counted from the end where negative. */
-function findColumn({ name, columns }: Table, target: string, mustExist: boolean): number | undefined {
-  const named = columns.indexOf(target);
-  if (named !== -1) return named;
-  const index = columns.at(Number(target)) === undefined ? -1 : Number(target);
-  if (/^-?\d+$/.test(target) && index !== -1) return index < 0 ? index + columns.length : index;
-  if (!mustExist) return undefined;
-  throw new DataError(`there is no column ${JSON.stringify(target)} to be the target; there are ${list(columns)}.`, {
-    file: name,
-    argument: 'target',
-    got: target,
-    expected: columns,
-  });
+/** A column's place by its name, or by its number, which counts from the end where it is negative. */
+function findColumn({ columns }: Table, target: string): number | undefined {
+  if (columns.includes(target)) return columns.indexOf(target);
+  const place = /^-?\d+$/.test(target) ? Number(target) : Number.NaN;
+  return [place, place + columns.length].find((column) => columns[column] !== undefined);
 }
 
-function columnsNamed({ name, columns }: Table, wanted: string[]): number[] {
+function columnsNamed({ name: file, columns }: Table, wanted: string[], model: NamedCard): number[] {
   const missing = wanted.filter((column) => !columns.includes(column));
   if (missing.length > 0) {
     throw new DataError(
-      `it does not fit the model, which takes the columns ${list(wanted)}: the file has ${list(columns)}, so ` +
-        `${list(missing)} ${missing.length === 1 ? 'is' : 'are'} missing.`,
-      { file: name, argument: 'data', got: columns, expected: wanted },
+      `${list(missing)} ${missing.length === 1 ? 'is' : 'are'} missing: ${model.name} takes the columns ${list(wanted)}, ` +
+        `and there are ${list(columns)}.`,
+      { file, argument: 'data', got: columns, expected: wanted },
     );
   }
   return wanted.map((column) => columns.indexOf(column));
 }
 
-function checkWidth(file: string, got: number, { mean, picture }: ModelCard['inputs'], who = 'the model takes'): void {
-  if (got === mean.length) return;
-  const what = picture
-    ? `${picture.join(' × ')} pixels, ${plural(mean.length, 'input')}`
-    : plural(mean.length, 'input');
-  throw new DataError(`it does not fit: ${who} ${what}, and each example here has ${got}.`, {
+/** All columns but the target: the one given, or, where there is one column too many, that of the training data. */
+function columnsBeside(target: number | undefined, table: Table, model: NamedCard): number[] {
+  const all = table.columns.map((_, column) => column);
+  const { inputs, target: trained } = model.card;
+  const spare = all.length === inputs.mean.length + 1 && trained.column !== null;
+  const aside = target ?? (spare ? findColumn(table, trained.column!) : undefined);
+  const chosen = all.filter((column) => column !== aside);
+  checkWidth(table.name, chosen.length, model);
+  return chosen;
+}
+
+function checkWidth(file: string, got: number, { name, card: { inputs } }: NamedCard): void {
+  const expected = inputs.mean.length;
+  if (got === expected) return;
+  const pictures = inputs.picture ? `, pictures of ${inputs.picture.join(' × ')}` : '';
+  throw new DataError(`each example has ${plural(got, 'input')}, and ${name} takes ${expected}${pictures}.`, {
     file,
     argument: 'data',
     got,
-    expected: mean.length,
+    expected,
   });
 }
 
@@ -264,7 +293,8 @@ async function readIdxPair(folder: string, part: 'train' | 't10k'): Promise<Labe
   return readMnist({ images: await open('images', 3), labels: await open('labels', 1) });
 }
 
-function sha256(bytes: Uint8Array): string {
+/** Of a file's bytes: to know it again. */
+export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 

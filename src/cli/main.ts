@@ -6,6 +6,7 @@ import { predict } from './commands/predict';
 import { train } from './commands/train';
 import { packageFile } from './files';
 import { renderHelp, renderOverview } from './help';
+import { plain } from './render/text';
 import { Terminal } from './terminal';
 
 const commands = [demo, train, evaluate, predict] as unknown as Command[];
@@ -20,13 +21,17 @@ async function main([name, ...words]: string[], terminal: Terminal): Promise<Exi
     terminal.print(JSON.parse(readFileSync(packageFile('package.json'), 'utf8')).version);
     return ExitCode.OK;
   }
+  if (name === undefined) {
+    process.stderr.write(`${renderOverview(commands, width, plain).join('\n')}\n`);
+    return ExitCode.USAGE;
+  }
   const command = commands.find((each) => each.name === name);
   if (!command) {
     const names = commands.map((each) => each.name);
-    if (name === undefined) throw new UsageError(`a command is missing: ${names.join(', ')}.`);
     const near = closest(name, names);
-    const hint = near ? `did you mean ${near}?` : `there are ${names.join(', ')}.`;
-    throw new UsageError(`unknown ${name.startsWith('-') ? 'option' : 'command'} ${name}; ${hint}`);
+    throw new UsageError(
+      `unknown command ${name}; ${near ? `did you mean ${near}?` : `there are ${names.join(', ')}.`}`,
+    );
   }
   if (words.includes('--help') || words.includes('-h')) {
     terminal.print(...renderHelp(command, width, style));

@@ -55,7 +55,7 @@ export async function saveModel(path: string, { module, card }: StoredModel): Pr
 
 /** The model again, with its weights. A file that `wasmgrad` has not written is a FormatError. */
 export async function loadModel(path: string): Promise<StoredModel> {
-  const { tensors, metadata } = readSafetensors(await readPath(path), { name: path });
+  const { tensors, metadata } = parse(await readPath(path), path);
   const card = parseCard(metadata[CARD], path);
   const module = moduleFor(card);
   const state = Object.entries(tensors).map(([name, { data, ...kind }]) => [name, tensor(data, kind)] as const);
@@ -65,6 +65,14 @@ export async function loadModel(path: string): Promise<StoredModel> {
     throw new FormatError(`its tensors are not those of ${card.model}: ${(error as Error).message}`, { file: path });
   }
   return { module, card };
+}
+
+function parse(bytes: Uint8Array, file: string) {
+  try {
+    return readSafetensors(bytes);
+  } catch (error) {
+    throw new FormatError(`it holds no model; ${(error as Error).message}`, { file });
+  }
 }
 
 function parseCard(text: string | undefined, file: string): ModelCard {

@@ -90,7 +90,7 @@ export class Machine {
   close(): void {
     this.control(Control.POISON)[0] = 1;
     const sequence = this.control(Control.SEQUENCE);
-    if (this.memory.shared) Atomics.notify(sequence, 0);
+    if (this.memory.shared) Atomics.notify(sequence);
     for (const helper of [...this.helpers.f32, ...this.helpers.f64]) helper.terminate();
     this.helpers.f32.length = this.helpers.f64.length = 0;
   }

@@ -29,6 +29,14 @@ const gatherOp: Defined<Picking> = defineOp<Picking>({
   shape: ([x, index]) => {
     const [outer, , inner] = x!.shape;
     const count = index!.shape.length === 1 ? index!.shape[0]! : index!.shape[1]!;
+    if (x!.shape[1] === 0 && sizeOf(index!.shape) > 0) {
+      throw new IndexError(`there is nothing to pick along an axis of length 0, and ${sizeOf(index!.shape)} indices.`, {
+        op: 'gather',
+        argument: 'index',
+        value: 0,
+        limit: 0,
+      });
+    }
     return [{ shape: [outer!, count, inner!], dtype: x!.dtype }];
   },
   emit: (program, [out], [x, index], { of }) => {

@@ -2,6 +2,7 @@ import { Adam, Op, Sgd } from '../../assembly/isa';
 import { defineOp } from '../graph/define-op';
 import { type Emitter, type View, cut, double } from '../graph/emitter';
 import { sizeOf } from '../shape';
+import { checkReals } from './elementwise';
 
 // The updates of optimizers as ops without a gradient: all outputs are new values of cells. Formulas: assembly/isa.ts.
 
@@ -22,7 +23,10 @@ function operands(program: Emitter, views: View[]): View[] {
 export const sgdUpdate = defineOp<SgdOptions>({
   name: 'sgd',
   version: 1,
-  shape: ([parameter, , , , buffer]) => (buffer ? [parameter!, buffer] : [parameter!]),
+  shape: ([parameter, gradient, lr, , buffer]) => {
+    checkReals('sgd', [parameter!, gradient!, lr!]);
+    return buffer ? [parameter!, buffer] : [parameter!];
+  },
   emit: (program, [newParameter, newBuffer], ins, options) => {
     const [parameter, gradient, lr, step, buffer] = operands(program, ins);
     const size = sizeOf(parameter!.shape);
@@ -70,7 +74,10 @@ export interface AdamOptions {
 export const adamUpdate = defineOp<AdamOptions>({
   name: 'adam',
   version: 1,
-  shape: ([parameter, , , , m, v]) => [parameter!, m!, v!],
+  shape: ([parameter, gradient, lr, , m, v]) => {
+    checkReals('adam', [parameter!, gradient!, lr!, m!, v!]);
+    return [parameter!, m!, v!];
+  },
   emit: (program, [newParameter, newM, newV], ins, options) => {
     const [parameter, gradient, lr, step, m, v] = operands(program, ins);
     const size = sizeOf(parameter!.shape);

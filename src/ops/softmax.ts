@@ -57,7 +57,11 @@ const softmaxOp = defineOp<Log>({
 const softmaxBackward = defineOp<Log>({
   name: 'softmaxBackward',
   version: 1,
-  shape: ([y]) => [y!],
+  // [..., N] x [..., N] -> [..., N]
+  shape: ([y, g]) => {
+    checkReals('softmaxBackward', [y!, g!]);
+    return [y!];
+  },
   emit: (program, [out], [y, g], { log }) => {
     const [output, cotangent] = [program.contiguous(y!), program.contiguous(g!)];
     const { rows: count, n, per, chunks } = rows(out!);

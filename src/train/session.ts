@@ -176,7 +176,8 @@ class Training {
   private losses: number[] = [];
   private lrs: number[] = [];
   private examples = 0;
-  private flushed = performance.now();
+  /** Long ago: a pause or a step that was asked for together with the run is heard before the first step. */
+  private flushed = Number.NEGATIVE_INFINITY;
   private readonly started = performance.now();
 
   constructor(bundle: Bundle, plan: TrainPlan, port: MessagePort) {

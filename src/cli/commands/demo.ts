@@ -1,6 +1,6 @@
 import { readDigits } from '../../data/datasets';
 import { defineCommand, threadCount, wholeNumber } from '../command';
-import { numbered, pictureCard, splitExamples } from '../examples';
+import { numbered, pictureCard, sha256, splitExamples } from '../examples';
 import { packageFile, readPath } from '../files';
 import { trainModel } from '../training';
 import { json, seed, threads } from './options';
@@ -27,9 +27,14 @@ export const demo = defineCommand({
   examples: [{ means: 'see it learn', line: 'wasmgrad demo' }],
   async run(args, terminal) {
     const recipe = { seed: wholeNumber('seed', args.seed, 0), threads: threadCount(args.threads) };
-    const digits = await readDigits((await readPath(packageFile('data/digits.csv.gz'))) as Uint8Array);
-    const card = pictureCard({ pixels: 64, divisor: 16, classes: numbered(10) });
-    const parts = splitExamples(digits, { seed: recipe.seed, validation: 0.08, test: 0.2 }, digits.y.data);
+    const bytes = await readPath(packageFile('data/digits.csv.gz'));
+    const digits = await readDigits(bytes);
+    const wishes = { seed: recipe.seed, validation: 0.08, test: 0.2 };
+    const card = {
+      ...pictureCard({ pixels: 64, divisor: 16, classes: numbered(10), column: '64' }),
+      split: { sha256: sha256(bytes), ...wishes },
+    };
+    const parts = splitExamples(digits, wishes, digits.y.data);
     return trainModel(
       { ...parts, card },
       {

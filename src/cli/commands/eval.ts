@@ -40,10 +40,14 @@ export const evaluate = defineCommand({
   async run(args, terminal) {
     const threads = threadCount(args.threads);
     const stored = await loadModel(args.model);
-    const { examples, wasTrainedOn } = await readEvaluationData(args.data, stored.card, {
-      target: args.target,
-      heldOut: args['held-out'],
-    });
+    const { examples, wasTrainedOn } = await readEvaluationData(
+      args.data,
+      { name: args.model, card: stored.card },
+      {
+        target: args.target,
+        heldOut: args['held-out'],
+      },
+    );
     if (wasTrainedOn && !args.json) {
       terminal.print('note: the model was trained on most of these rows; --held-out takes the others only.');
     }

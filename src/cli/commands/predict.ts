@@ -32,7 +32,8 @@ export const predict = defineCommand({
   async run(args, terminal) {
     const threads = threadCount(args.threads);
     const { module, card } = await loadModel(args.model);
-    const outputs = (await predictOutputs(module, await readInputs(args.data, card), { threads })).data();
+    const x = await readInputs(args.data, { name: args.model, card });
+    const outputs = (await predictOutputs(module, x, { threads })).data();
     const { classes, mean, std } = card.target;
     const lines: string[] = [];
     if (!args.json) lines.push(classes ? 'prediction,probability' : 'prediction');
