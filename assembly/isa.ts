@@ -475,12 +475,13 @@ export const enum Adam {
   WORDS = 24,
 }
 
-/** CHECK: sets Control.FLAG if any of SIZE reals is not finite. A chunk runs CHUNK elements. */
+/** CHECK: sets Control.FLAG if any of SIZE reals, or with SQUARES any square of one, is not finite. A chunk runs CHUNK elements. */
 export const enum Check {
   SIZE = 3,
   CHUNK = 4,
-  SOURCE = 5,
-  WORDS = 6,
+  SQUARES = 5,
+  SOURCE = 6,
+  WORDS = 7,
 }
 /** COMMIT: ends the run here, with Status.NON_FINITE or Status.FAULT, if one was seen. One chunk. */
 export const enum Commit {

@@ -17,7 +17,6 @@ import {
   nn,
   optim,
   rand,
-  relu,
   sub,
   type Tensor,
   valueAndGrad,
@@ -86,7 +85,9 @@ export function learnLayer({
 function show(x: Tensor): string {
   const width = x.shape.at(-1)!;
   const numbers = Array.from(x.data(), (value) => value.toFixed(4).padStart(8));
-  const rows = Array.from({ length: x.size / width }, (_, row) => numbers.slice(row * width, (row + 1) * width).join(''));
+  const rows = Array.from({ length: x.size / width }, (_, row) =>
+    numbers.slice(row * width, (row + 1) * width).join(''),
+  );
   return rows.join('\n');
 }
 
@@ -97,7 +98,10 @@ function main(): void {
   });
   const seconds = (performance.now() - start) / 1000;
   console.log(`step ${STEPS}   loss ${loss.toExponential(3)}   (${Math.round(STEPS / seconds)} steps/s)\n`);
-  for (const [name, learned, truth] of [['w', w, real.w], ['b', b, real.b]] as const) {
+  for (const [name, learned, truth] of [
+    ['w', w, real.w],
+    ['b', b, real.b],
+  ] as const) {
     console.log(`${name}, learned\n${show(learned)}\n${name}, real\n${show(truth)}`);
     console.log(`${name}, difference\n${show(abs(sub(learned, truth)))}\n`);
   }

@@ -130,12 +130,17 @@ async function main(): Promise<void> {
   const { epochs, training, test, probabilities, benign } = await diagnose({
     onEpoch({ epoch, loss, metrics }) {
       if (epoch > 1 && epoch % 10 !== 0) return;
-      console.log(`epoch ${String(epoch).padStart(3)}   loss ${loss.toFixed(4)}   accuracy ${percent(metrics.accuracy!)}`);
+      console.log(
+        `epoch ${String(epoch).padStart(3)}   loss ${loss.toFixed(4)}   accuracy ${percent(metrics.accuracy!)}`,
+      );
     },
   });
   console.log(`converged in epoch ${epochs}\n`);
   console.log('unseen tumours   predicted malignant   predicted benign');
-  for (const [name, truth] of [['malignant', 0], ['benign', 1]] as const) {
+  for (const [name, truth] of [
+    ['malignant', 0],
+    ['benign', 1],
+  ] as const) {
     const outputs = probabilities.data().filter((_, i) => benign.data()[i] === truth);
     const asBenign = outputs.filter((p) => p > 0.5).length;
     console.log(`${name.padEnd(14)}${String(outputs.length - asBenign).padStart(22)}${String(asBenign).padStart(19)}`);

@@ -132,7 +132,9 @@ function main(svgPath?: string): void {
   const seconds = (performance.now() - start) / 1000;
   console.log(`\n${model.summary([10, 2])}\n`);
   console.log(drawInTerminal(model));
-  console.log(`${STEPS} steps in ${seconds.toFixed(1)} s, cost ${cost.toExponential(3)}; o and x: kinds A and B; filled: A's region`);
+  console.log(
+    `${STEPS} steps in ${seconds.toFixed(1)} s, cost ${cost.toExponential(3)}; o and x: kinds A and B; filled: A's region`,
+  );
   if (svgPath) writeFileSync(svgPath, drawAsSvg(model));
 }
 

@@ -1,4 +1,4 @@
-import { type DType, type TypedArray, bytesOf } from './dtype';
+import { bytesOf, type DType, type TypedArray } from './dtype';
 import { BusyError, DtypeError, ShapeError } from './errors';
 import { Storage } from './machine/storage';
 import { sameShape, show } from './shape';

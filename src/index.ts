@@ -1,7 +1,7 @@
 import './ops/methods';
 
 export { Cell } from './cell';
-export { batches, type BatchOptions } from './data/batches';
+export { type BatchOptions, batches } from './data/batches';
 export type { Examples, NdArray } from './data/dataset';
 export { readBreastCancer, readDigits, readMnist } from './data/datasets';
 export { type CsvOptions, parseCsv, readCsv } from './data/readers/csv';
@@ -65,18 +65,18 @@ export {
   full,
   linspace,
   type Nested,
+  type Operand,
   ones,
   onesLike,
-  type Operand,
   Tensor,
   tensor,
   zeros,
   zerosLike,
 } from './tensor';
-export { type CompileOptions, type Compiled, compile, type ProgramStats } from './transform/compile';
-export { type CheckOptions, type CheckResult, checkGradients } from './transform/check-gradients';
-export { grad, type GradOptions, valueAndGrad, vjp } from './transform/grad';
-export { evaluate, type EvaluateOptions, predict, type PredictOptions } from './train/evaluate';
+export { type EvaluateOptions, evaluate, type PredictOptions, predict } from './train/evaluate';
 export type { EpochEvent, History, TrainEvent } from './train/events';
 export { accuracy, type Metric } from './train/metrics';
-export { train, type TrainingRun, type TrainOptions, type TrainResult } from './train/train';
+export { type TrainingRun, type TrainOptions, type TrainResult, train } from './train/train';
+export { type CheckOptions, type CheckResult, checkGradients } from './transform/check-gradients';
+export { type Compiled, type CompileOptions, compile, type ProgramStats } from './transform/compile';
+export { type GradOptions, grad, valueAndGrad, vjp } from './transform/grad';

@@ -1,7 +1,7 @@
-import { type DType, type TypedArray, allocate, dtypeOf, isReal } from './dtype';
+import { allocate, type DType, dtypeOf, isReal, type TypedArray } from './dtype';
 import { DataError, DtypeError, ShapeError, TraceError, ValueError } from './errors';
 import { coreBytes } from './machine/cores';
-import { type Shape, checkShape, sameShape, show, sizeOf } from './shape';
+import { checkShape, type Shape, sameShape, show, sizeOf } from './shape';
 
 /** What stands in for values while a function is traced; graph/graph.ts has the one implementation. */
 export interface Traced {
@@ -144,12 +144,15 @@ function flatten(data: Nested, into: (number | boolean)[]): number[] {
     const inner = flatten(part, into);
     if (shape === null) shape = inner;
     else if (!sameShape(shape, inner)) {
-      throw new DataError(`data is ragged: entry ${i} has shape ${show(inner)}, the entries before it ${show(shape)}.`, {
-        op: 'tensor',
-        argument: 'data',
-        got: inner,
-        expected: shape,
-      });
+      throw new DataError(
+        `data is ragged: entry ${i} has shape ${show(inner)}, the entries before it ${show(shape)}.`,
+        {
+          op: 'tensor',
+          argument: 'data',
+          got: inner,
+          expected: shape,
+        },
+      );
     }
   });
   return [data.length, ...(shape ?? [])];

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {
   binaryCrossEntropyWithLogits,
-  cast,
   compile,
   halfMseLoss,
   indexSelect,
@@ -72,7 +71,10 @@ describe.each(precisions)('$dtype follows numpy to $tolerance', ({ dtype, tolera
     const next = mulberry32(seed);
     const uniform = (...shape: number[]) => {
       const size = shape.reduce((product, length) => product * length);
-      return tensor(Float64Array.from({ length: size }, () => next() / 2 ** 32), { shape, dtype });
+      return tensor(
+        Float64Array.from({ length: size }, () => next() / 2 ** 32),
+        { shape, dtype },
+      );
     };
     const real = { w: uniform(2, 10), b: uniform(2) };
     const layer = new nn.Linear(10, 2, { dtype, init: () => uniform(2, 10), biasInit: nn.init.zeros() });
@@ -90,7 +92,7 @@ describe.each(precisions)('$dtype follows numpy to $tolerance', ({ dtype, tolera
     const table = await readBreastCancer(readFileSync('data/breast_cancer.csv'), { dtype: 'f64' });
     const { x } = standardise({ shape: [train, 30], data: table.x.data.subarray(0, train * 30) });
     const inputs = tensor(x.data, { shape: x.shape, dtype });
-    const targets = cast(tensor(table.y.data.subarray(0, train), { shape: [train, 1] }), dtype);
+    const targets = tensor(Float64Array.from(table.y.data.subarray(0, train)), { shape: [train, 1], dtype });
     const layers = weights.map((weight) => {
       const [out, features] = weight.shape as [number, number];
       return new nn.Linear(features, out, { dtype, init: () => stored(weight, dtype), biasInit: nn.init.zeros() });

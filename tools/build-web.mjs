@@ -1,4 +1,4 @@
-// Builds the web page into build/web/: web/main.ts and what it imports, web/'s other files as they are, the datasets.
+// Builds the web page into build/web/: web/main.ts and web/style.css with what they import, index.html, the datasets.
 import { cpSync, rmSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { build } from 'esbuild';
@@ -9,11 +9,11 @@ export const site = join(root, 'build', 'web');
 
 export async function buildWeb() {
   rmSync(site, { recursive: true, force: true });
-  cpSync(join(root, 'web'), site, { recursive: true, filter: (path) => extname(path) !== '.ts' });
+  cpSync(join(root, 'web'), site, { recursive: true, filter: (path) => !['.ts', '.css'].includes(extname(path)) });
   cpSync(join(root, 'data'), join(site, 'data'), { recursive: true });
   await build({
     absWorkingDir: root,
-    entryPoints: ['web/main.ts'],
+    entryPoints: ['web/main.ts', 'web/style.css'],
     outdir: site,
     alias: sources,
     bundle: true,

@@ -49,7 +49,7 @@ const jsonLines: Show = (event) => {
 function epochLines(epochs: number, terminal: Terminal): Show {
   return (event) => {
     if (event.kind === 'epoch') terminal.print(epochLine(event, epochs, terminal.width));
-    else if (event.kind === 'done') terminal.print(summaryLine(event));
+    else if (event.kind === 'done') terminal.print(summaryLine(event, terminal.width));
   };
 }
 
@@ -57,21 +57,23 @@ function epochLines(epochs: number, terminal: Terminal): Show {
 function liveView(run: TrainingRun, epochs: number, terminal: Terminal): Show {
   const { totalSteps, stepsPerEpoch } = run;
   const started = performance.now();
-  let drawn = Number.NEGATIVE_INFINITY;
+  let nextFrame = 0;
   let lastEpoch = '';
   const draw = (lastLine: string) => {
+    const begun = performance.now();
     const { style, width, plotHeight: height } = terminal;
     const validation = run.history
       .epochs()
       .flatMap(({ step, validation: held }) => (held ? [{ step, loss: held.loss }] : []));
     const plot = { losses: run.history.losses(), validation, totalSteps, stepsPerEpoch };
     terminal.draw([...renderLossPlot(plot, { width, height }, style), '', lastEpoch, lastLine]);
-    drawn = performance.now();
+    // A plot of a million steps takes a while: most of the time is for events and signals.
+    nextFrame = begun + Math.max(FRAME_MS, 4 * (performance.now() - begun));
   };
   return (event) => {
     if (event.kind === 'epoch') lastEpoch = epochLine(event, epochs, terminal.width);
-    else if (event.kind === 'done') draw(summaryLine(event));
-    else if (event.kind === 'step' && performance.now() - drawn > FRAME_MS) {
+    else if (event.kind === 'done') draw(summaryLine(event, terminal.width));
+    else if (event.kind === 'step' && performance.now() > nextFrame) {
       const seconds = (performance.now() - started) / 1000;
       const progress: Progress = { ...event, totalSteps, epochs, seconds };
       draw(renderBar(progress, terminal.width, terminal.style));
@@ -92,7 +94,7 @@ function epochLine({ epoch, loss, metrics, validation, seconds }: EpochEvent, ep
   return joinFitting(parts, '  ', width);
 }
 
-function summaryLine({ step, seconds, reason }: Extract<TrainEvent, { kind: 'done' }>): string {
-  const rate = seconds > 0 ? `, ${formatCount(step / seconds)} steps/s` : '';
-  return `${reason === 'stopped' ? 'stopped after' : 'trained'} ${plural(step, 'step')} in ${formatDuration(seconds)}${rate}`;
+function summaryLine({ step, seconds, reason }: Extract<TrainEvent, { kind: 'done' }>, width: number): string {
+  const done = `${reason === 'stopped' ? 'stopped after' : 'trained'} ${plural(step, 'step')} in ${formatDuration(seconds)}`;
+  return joinFitting([done, ...(seconds > 0 ? [`${formatCount(step / seconds)} steps/s`] : [])], ', ', width);
 }

@@ -1,4 +1,4 @@
-import { relative } from 'node:path';
+import { resolve } from 'node:path';
 import { crossEntropy, mseLoss } from '../nn/loss';
 import { manualSeed } from '../ops/random';
 import { Adam, AdamW } from '../optim/adam';
@@ -84,11 +84,15 @@ export async function trainModel(data: TrainingData, recipe: Recipe, terminal: T
   });
   const { reason, steps } = await follow(run, { epochs, terminal, json });
 
-  if (steps > 0 || reason === 'finished') await saveModel(out, { module, card });
-  const where = relative('', out) || out;
-  if (json) terminal.print(JSON.stringify({ kind: 'saved', file: out, reason }));
+  if (reason === 'stopped' && steps === 0) {
+    process.stderr.write('interrupted before the first step: nothing is saved\n');
+    return ExitCode.INTERRUPTED;
+  }
+  await saveModel(out, { module, card });
+  const where = resolve(out);
+  if (json) terminal.print(JSON.stringify({ kind: 'saved', file: where, reason }));
   else
-    terminal.print('', reason === 'stopped' ? `interrupted: what there is so far is in ${where}` : `saved as ${where}`);
+    terminal.print('', reason === 'stopped' ? `interrupted; the model as it is now is ${where}` : `saved as ${where}`);
   if (reason === 'stopped') return ExitCode.INTERRUPTED;
 
   const [part, examples] = data.test

@@ -1,6 +1,6 @@
 import { Cell } from '../cell';
 import { DtypeError } from '../errors';
-import { type Operand, Tensor, checkNumber } from '../tensor';
+import { checkNumber, full, type Operand, Tensor } from '../tensor';
 import type { Emitter, View } from './emitter';
 import { runEager } from './execute';
 import type { Aval, Options } from './graph';
@@ -19,8 +19,11 @@ export interface OpDefinition<O extends object> {
   name: string;
   /** Raised when the same inputs give other bits. */
   version: number;
-  /** Shapes and dtypes of the outputs, the result first and what the gradient needs behind it. Throws for bad inputs. */
-  shape: (inputs: Aval[], options: O) => Aval[];
+  /**
+   * Shapes and dtypes of the outputs, the result first and what the gradient needs behind it. Throws for bad inputs. An op
+   * that is only its meaning needs none.
+   */
+  shape?: (inputs: Aval[], options: O) => Aval[];
   /** Writes the records that compute `outs` from `ins`. */
   emit?: (program: Emitter, outs: View[], ins: View[], options: O) => void;
   /** Whether `emit` can write results with any strides: where only a permutation of one is used, it is written permuted. */
@@ -32,7 +35,10 @@ export interface OpDefinition<O extends object> {
    * gradients have gradients. A cotangent may have the shape that its input was broadcast to: it is summed back.
    */
   vjp?: (cotangents: (Tensor | null)[], residuals: Residuals<O>) => (Tensor | null)[];
-  /** The op in terms of other ops: what a fused kernel means. Gradients of an op without `vjp` are those of its meaning. */
+  /**
+   * The op in terms of other ops: all there is of an op without `emit` or `view`, else what its fused kernel means. Gradients
+   * of an op without `vjp` are those of its meaning.
+   */
   meaning?: (inputs: Tensor[], options: O) => Tensor[];
   /** Draws random numbers or has an effect: never computed ahead of the trace. */
   impure?: boolean;
@@ -57,7 +63,7 @@ export function defineOp<O extends object = Options>(definition: OpDefinition<O>
 
 /** The dtype that plain numbers take here: that of the first tensor beside them that is not a mere condition. */
 function weakDtype(inputs: Operand[]): Tensor['dtype'] {
-  const tensors = inputs.filter((input) => typeof input !== 'number');
+  const tensors = inputs.filter((input) => input instanceof Tensor);
   return (tensors.find(({ dtype }) => dtype !== 'bool') ?? tensors[0])?.dtype ?? 'f32';
 }
 
@@ -75,10 +81,26 @@ function apply(op: Op, inputs: Operand[], options: Options): Tensor[] {
     checkNumber(op.name, input, weak);
     return { shape: [], dtype: weak };
   });
-  const outputs = op.shape(avals, options);
+  if (!op.emit && !op.view) return compose(op, inputs, avals, options);
+  const outputs = op.shape!(avals, options);
   const trace = activeTrace();
-  const symbolic = inputs.some((input) => input instanceof Cell || (input instanceof Tensor && 'traced' in input.source));
+  const symbolic = inputs.some(
+    (input) => input instanceof Cell || (input instanceof Tensor && 'traced' in input.source),
+  );
   if (trace && (symbolic || op.impure)) return trace.append(op, inputs, avals, options, outputs);
   if (inputs.some((input) => input instanceof Tensor && 'traced' in input.source)) throw leaked(op.name);
   return runEager(op, inputs, avals, options, outputs);
+}
+
+/**
+ * An op without a kernel is its meaning. With a gradient of its own it is, in a trace, also a node around that meaning: its
+ * inputs, then the meaning's results, which it passes on.
+ */
+function compose(op: Op, inputs: Operand[], avals: Aval[], options: Options): Tensor[] {
+  const tensors = inputs.map((input, i) => (typeof input === 'number' ? full([], input, avals[i]!) : input));
+  const results = op.meaning!(tensors, options);
+  const trace = activeTrace();
+  if (!trace || !op.vjp || !results.some((result) => 'traced' in result.source)) return results;
+  const around = [...tensors, ...results];
+  return trace.append(op, around, around, options, results);
 }

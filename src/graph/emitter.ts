@@ -1,5 +1,5 @@
 import { Copy, Fill, type Fn, MAX_CHUNKS, Op, Slot, Type } from '../../assembly/isa';
-import { type DType, type Real, type TypedArray, allocate, bytesOf } from '../dtype';
+import { allocate, bytesOf, type DType, type Real, type TypedArray } from '../dtype';
 import { type Shape, sizeOf, stridesOf } from '../shape';
 import type { Aval } from './graph';
 
@@ -167,7 +167,13 @@ export class Emitter {
   }
 
   /** Appends a record; `fields` are those of its enum in assembly/isa.ts. */
-  record(op: Op, length: number, fields: Record<number, number | Pointer>, views: View[], options: RecordOptions): void {
+  record(
+    op: Op,
+    length: number,
+    fields: Record<number, number | Pointer>,
+    views: View[],
+    options: RecordOptions,
+  ): void {
     const words: (number | Pointer)[] = new Array(length).fill(0);
     for (const [field, value] of Object.entries(fields)) words[Number(field)] = value;
     const tail = options.tail ?? [];

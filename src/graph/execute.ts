@@ -4,7 +4,7 @@ import { registerCore } from '../machine/cores';
 import { Machine } from '../machine/machine';
 import { type Operand, Tensor } from '../tensor';
 import type { Op } from './define-op';
-import { type Aval, type Graph, type Node, type Options, type Origin, type Value, makeNode } from './graph';
+import { type Aval, type Graph, makeNode, type Node, type Options, type Origin, type Value } from './graph';
 import { type Lowered, lower } from './lower';
 import { writeOptions } from './passes';
 

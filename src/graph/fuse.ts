@@ -1,6 +1,6 @@
 import { MAP_MAX_SLOTS, MAP_TILE, Map as MapField, Op, Slot } from '../../assembly/isa';
 import { bytesOf } from '../dtype';
-import { type Buffer, type Draft, type MapSlot, type Pointer, cut, double } from './emitter';
+import { type Buffer, cut, type Draft, double, type MapSlot, type Pointer } from './emitter';
 
 /**
  * Joins chains of elementwise records, so that what lies between two steps stays in a tile in L1. A record joins the

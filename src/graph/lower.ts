@@ -1,12 +1,12 @@
 import { ALIGNMENT, Check, Commit, MAX_PROGRAM_WORDS, Op, SLACK } from '../../assembly/isa';
 import type { Cell } from '../cell';
-import { type Real, bytesOf, isReal } from '../dtype';
+import { bytesOf, isReal, type Real } from '../dtype';
 import { DtypeError, OutOfMemoryError } from '../errors';
 import { type Place, type Program, type RecordNote, Segment } from '../machine/program';
 import { show, sizeOf, stridesOf } from '../shape';
-import { type Buffer, type Draft, Emitter, type View, cut } from './emitter';
+import { type Buffer, cut, type Draft, Emitter, type View } from './emitter';
 import { fuse, settleMaps } from './fuse';
-import { type Graph, type Node, type Value, reachable } from './graph';
+import { type Graph, type Node, reachable, type Value } from './graph';
 import { shareCommon } from './passes';
 import { mayOverwrite, plan } from './plan';
 
@@ -56,12 +56,15 @@ export function lower(graph: Graph): Lowered {
   return { program, cells: state.cells };
 }
 
-/** The one real dtype of a graph; only casts may touch the other. */
+/** The one real dtype of a graph. Only casts between the two touch the other, and views, which compute nothing. */
 function realOf(nodes: Node[]): Real {
   const found = new Map<Real, string>();
+  let passed: Real | undefined;
   for (const { origin, outputs } of nodes) {
-    if (origin.kind !== 'op' || origin.op.name === 'cast') continue;
-    for (const { dtype } of [...outputs, ...origin.inputs]) if (isReal(dtype)) found.set(dtype, origin.op.name);
+    if (origin.kind !== 'op') continue;
+    const reals = new Set([...outputs, ...origin.inputs].map(({ dtype }) => dtype).filter(isReal));
+    if (origin.op.view || (origin.op.name === 'cast' && reals.size > 1)) [passed] = reals;
+    else for (const real of reals) found.set(real, origin.op.name);
   }
   const [first, second] = [...found];
   if (first && second) {
@@ -70,7 +73,7 @@ function realOf(nodes: Node[]): Real {
       { op: second[1], got: second[0], expected: first[0] },
     );
   }
-  return first ? first[0] : 'f32';
+  return first?.[0] ?? passed ?? 'f32';
 }
 
 interface Emitted {
@@ -122,13 +125,18 @@ function emitNodes(emitter: Emitter, graph: Graph, nodes: Node[], resolve: (valu
       if (op.view) {
         const x = ins[0]!.buffer.kind === 'number' ? copyOf(emitter, ins[0]!) : ins[0]!;
         views.set(value, op.view(x, value, options) ?? op.view(emitter.contiguous(x), value, options)!);
+      } else if (!op.emit) {
+        // Composed of others: its results are its last inputs, see `compose`.
+        outputs.forEach((output, i) => {
+          views.set(output, ins.at(i - outputs.length)!);
+        });
       } else {
         const order = op.anyLayout ? soleOrder(value, users) : null;
         const outs = order ? [permuted(emitter, value, order)] : outputs.map((output) => emitter.temporary(output));
         outputs.forEach((output, i) => {
           views.set(output, outs[i]!);
         });
-        op.emit!(emitter, outs, ins, options);
+        op.emit(emitter, outs, ins, options);
       }
     }
   }
@@ -187,8 +195,9 @@ interface Update {
  *   [ everything else | CHECK … | COMMIT | records that write straight into cells | COPY into cells … ]
  *
  * A record goes behind the commit, and writes its cells in place, if all that it writes are new values of cells that no
- * other record there still reads. Checked is what decides the new values: real buffers that are read behind the commit, and
- * results of one element, the loss among them.
+ * other record there still reads, and if they cannot overflow: ADAM's, whose steps are bounded where the squares of the
+ * gradients are finite, and whole numbers. Everything else is computed, checked and copied. Checked is also what has one
+ * element and is returned: the loss.
  */
 function withCommit(
   emitter: Emitter,
@@ -198,7 +207,8 @@ function withCommit(
   kept: ReadonlySet<Buffer>,
 ): Draft[] {
   const sole = updates.filter(
-    ({ view }) => view.buffer.kind === 'arena' && updates.filter((other) => other.view.buffer === view.buffer).length === 1,
+    ({ view }) =>
+      view.buffer.kind === 'arena' && updates.filter((other) => other.view.buffer === view.buffer).length === 1,
   );
   const targets = new Map(sole.map(({ view, target }) => [view.buffer, target]));
   const readers = new Map<Buffer, Set<Draft>>();
@@ -210,7 +220,8 @@ function withCommit(
       [...draft.writes.keys()].every((buffer) => {
         const target = targets.get(buffer);
         const whole = target && target.bytes === buffer.bytes && !kept.has(buffer) && !readers.has(buffer);
-        return whole && mayOverwrite(draft, buffer, target);
+        const bounded = draft.op === Op.ADAM || !isReal(draft.writes.get(buffer)!.dtype);
+        return whole && bounded && mayOverwrite(draft, buffer, target);
       }),
     ),
   );
@@ -233,23 +244,30 @@ function withCommit(
     emitter.copy({ ...view, buffer: target, shape, strides: stridesOf(shape), offset: 0 }, view);
   }
   const copies = emitter.take();
-  const checked = new Map<Buffer, View>();
-  const note = (view: View) => {
-    if (view.buffer.kind === 'arena' && view.dtype === emitter.real) checked.set(view.buffer, view);
+  const checked = new Map<Buffer, { view: View; squares: boolean }>();
+  const note = (view: View, squares = false) => {
+    if (view.buffer.kind !== 'arena' || view.dtype !== emitter.real) return;
+    checked.set(view.buffer, { view, squares: squares || (checked.get(view.buffer)?.squares ?? false) });
   };
   const written = new Map(main.flatMap((draft) => [...draft.writes]));
-  for (const draft of direct) for (const buffer of draft.reads) if (written.has(buffer)) note(written.get(buffer)!);
+  for (const draft of direct)
+    for (const buffer of draft.reads) if (written.has(buffer)) note(written.get(buffer)!, true);
   for (const { view } of copied) note(view);
   for (const view of outputs) if (sizeOf(view.shape) === 1) note(view);
   emitter.name = 'check';
-  for (const view of checked.values()) {
+  for (const { view, squares } of checked.values()) {
     const size = view.buffer.bytes / bytesOf(view.dtype);
     const { per, chunks } = cut(size);
     const whole = { ...view, offset: 0 };
     emitter.record(
       Op.CHECK,
       Check.WORDS,
-      { [Check.SIZE]: size, [Check.CHUNK]: per, [Check.SOURCE]: emitter.read(whole) },
+      {
+        [Check.SIZE]: size,
+        [Check.CHUNK]: per,
+        [Check.SQUARES]: Number(squares),
+        [Check.SOURCE]: emitter.read(whole),
+      },
       [],
       { chunks },
     );
@@ -363,7 +381,9 @@ const NAMES: Record<Op, string> = {
 /** A record as a line of a listing: kernel, what it is for, results ← operands. */
 function describe(draft: Draft): string {
   const where = (buffer: Buffer) =>
-    buffer.kind === 'cell' ? `cell${buffer.cell}` : `${buffer.kind === 'constant' ? 'constant' : 'arena'}+${buffer.offset}`;
+    buffer.kind === 'cell'
+      ? `cell${buffer.cell}`
+      : `${buffer.kind === 'constant' ? 'constant' : 'arena'}+${buffer.offset}`;
   const results = [...draft.writes].map(([buffer, view]) => `${where(buffer)} ${view.dtype}${show(view.shape)}`);
   const operands = [...draft.reads].map(where);
   const steps = draft.map ? ` (${draft.map.steps.length} steps)` : draft.text && ` ${draft.text}`;

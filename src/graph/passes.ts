@@ -29,6 +29,8 @@ function identity({ origin, outputs }: Node, resolve: (value: Value) => Value): 
 /** Options as text that tells any two apart, where JSON would write NaN, the infinities and -0 alike. */
 export function writeOptions(options: object): string {
   return JSON.stringify(options, (_, value) =>
-    typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0)) ? `#${Object.is(value, -0) ? '-0' : value}` : value,
+    typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))
+      ? `#${Object.is(value, -0) ? '-0' : value}`
+      : value,
   );
 }

@@ -2,7 +2,7 @@ import { Cell, checkAssignable } from '../cell';
 import { TraceError } from '../errors';
 import { type Operand, Tensor } from '../tensor';
 import type { Op } from './define-op';
-import { type Aval, type Graph, type Node, type Options, type Origin, type Value, makeNode } from './graph';
+import { type Aval, type Graph, makeNode, type Node, type Options, type Origin, type Value } from './graph';
 
 /** The trace being recorded in this realm, if any: traces do not nest, an inner `compile` or `grad` joins the outer one. */
 let active: Trace | null = null;
@@ -126,7 +126,9 @@ export class Trace {
 
   /** Keeps the cells' values of now; the function it returns makes the trace refer to them instead of the cells. */
   snapshot(): () => void {
-    const values = [...this.leaves].map(([cell, leaf]) => [leaf, new Tensor(cell.shape, cell.dtype, cell.values())] as const);
+    const values = [...this.leaves].map(
+      ([cell, leaf]) => [leaf, new Tensor(cell.shape, cell.dtype, cell.values())] as const,
+    );
     return () => {
       for (const [leaf, tensor] of values) leaf.node.origin = { kind: 'capture', tensor };
     };

@@ -1,11 +1,11 @@
-import { Control, Op, SCRATCH_BYTES, Status } from '../../assembly/isa';
-import { type Real, type TypedArray, allocate, viewOf } from '../dtype';
+import { Check, Control, Op, SCRATCH_BYTES, Status } from '../../assembly/isa';
+import { allocate, isReal, type Real, type TypedArray, viewOf } from '../dtype';
 import { DivergenceError, IndexError, WorkerError } from '../errors';
-import { sizeOf } from '../shape';
+import { show, sizeOf } from '../shape';
 import { coreBytes, coreModule } from './cores';
-import { Memory, canShare } from './memory';
+import { canShare, Memory } from './memory';
 import { type Place, type Program, type RecordNote, Segment } from './program';
-import { type WorkerHandle, spawn } from './spawn';
+import { spawn, type WorkerHandle } from './spawn';
 import type { Storage } from './storage';
 
 /** The exports of a build of the core; see assembly/run.ts. */
@@ -67,8 +67,9 @@ export class Machine {
 
   /** Starts helper threads until there are `threads` in all; returns how many there can be here. */
   provide(real: Real, threads: number): number {
-    if (threads <= 1 || !this.memory.shared || !canWait()) return 1;
     const helpers = this.helpers[real];
+    if (threads <= helpers.length + 1) return threads;
+    if (!this.memory.shared || !canWait()) return 1;
     this.reserveScratch(threads);
     while (helpers.length < threads - 1) {
       const helper = spawn();
@@ -86,11 +87,8 @@ export class Machine {
     return threads;
   }
 
-  /** Ends the helper threads. The machine itself is left to the collector. */
+  /** Ends the helper threads; the machine goes on alone. */
   close(): void {
-    this.control(Control.POISON)[0] = 1;
-    const sequence = this.control(Control.SEQUENCE);
-    if (this.memory.shared) Atomics.notify(sequence);
     for (const helper of [...this.helpers.f32, ...this.helpers.f64]) helper.terminate();
     this.helpers.f32.length = this.helpers.f64.length = 0;
   }
@@ -221,20 +219,35 @@ export class LoadedProgram {
   /** Runs the program again, record by record up to the commit, to find which one first wrote what is not finite. */
   private divergence(): DivergenceError {
     const core = this.machine.core(this.program.real);
+    const writers = new Map<number, RecordNote>();
     for (const record of this.program.records) {
       if (record.op === Op.COMMIT) break;
+      this.machine.control(Control.FLAG)[0] = 0;
       core.step(this.image + record.word * 4);
       for (const place of record.writes) {
-        if ((place.dtype === 'f32' || place.dtype === 'f64') && !this.view(place).every(Number.isFinite)) {
-          return new DivergenceError(
-            `a NaN or an infinity appeared here, in a result of shape [${place.shape.join(', ')}]; ` +
-              'the update was skipped, and all weights are as before the step. ' +
-              'A smaller learning rate, gradient clipping or standardised inputs usually help.',
-            { op: record.name, step: 0 },
-          );
+        writers.set(place.offset, record);
+        if (isReal(place.dtype) && !this.view(place).every(Number.isFinite)) {
+          return diverged('a NaN or an infinity appeared here', record.name, place.shape);
         }
       }
+      if (this.machine.control(Control.FLAG)[0]) {
+        // Finite itself, but not its square, which the optimizer's state would hold.
+        const writer = writers.get(this.program.words[record.word + Check.SOURCE]!);
+        return diverged(
+          'a gradient became too large to be squared here',
+          writer?.name ?? 'run',
+          writer?.writes[0]?.shape ?? [],
+        );
+      }
     }
-    return new DivergenceError('a NaN or an infinity appeared.', { op: 'run', step: 0 });
+    return diverged('a NaN or an infinity appeared', 'run', []);
   }
+}
+
+function diverged(what: string, op: string, shape: readonly number[]): DivergenceError {
+  return new DivergenceError(
+    `${what}, in a result of shape ${show(shape)}; the update was skipped, and all weights are as before the step. ` +
+      'A smaller learning rate, gradient clipping or standardised inputs usually help.',
+    { op, step: 0 },
+  );
 }

@@ -1,6 +1,6 @@
+import source from 'worker:source';
 import type { Endpoint } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import source from 'worker:source';
 import { WorkerError } from '../errors';
 
 /** What Node's workers and the web's have in common. */

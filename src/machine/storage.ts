@@ -1,4 +1,4 @@
-import { type DType, type TypedArray, allocate, bytesOf, viewOf } from '../dtype';
+import { allocate, bytesOf, type DType, type TypedArray, viewOf } from '../dtype';
 import type { Memory } from './memory';
 
 /**

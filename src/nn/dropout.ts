@@ -13,7 +13,12 @@ export class Dropout extends Module {
   constructor(p = 0.5) {
     super();
     if (!(p >= 0 && p <= 1)) {
-      throw new ValueError(`p must be from 0 to 1; got ${p}.`, { op: 'nn.Dropout', argument: 'p', got: p, expected: '0 to 1' });
+      throw new ValueError(`p must be from 0 to 1; got ${p}.`, {
+        op: 'nn.Dropout',
+        argument: 'p',
+        got: p,
+        expected: '0 to 1',
+      });
     }
     this.p = p;
   }

@@ -1,7 +1,7 @@
 import { ShapeError, ValueError } from '../errors';
-import { type RandomOptions, normal as drawNormal, uniform as drawUniform } from '../ops/random';
+import { normal as drawNormal, uniform as drawUniform, type RandomOptions } from '../ops/random';
 import { type Shape, show, sizeOf } from '../shape';
-import { type Tensor, full } from '../tensor';
+import { full, type Tensor } from '../tensor';
 
 /** Makes the first value of a parameter. Weights are [out, in, …]: fan-in is in · …, fan-out is out · …. */
 export type Initializer = (shape: Shape, options?: RandomOptions) => Tensor;
@@ -41,9 +41,18 @@ export const normal =
     drawNormal(shape, { ...options, mean, std });
 
 /** Draws of variance `scale / fan`: U(-√(3v), √(3v)) or N(0, v). */
-function scaled(name: string, kind: 'uniform' | 'normal', scale: number, fan: (fanIn: number, fanOut: number) => number): Initializer {
+function scaled(
+  name: string,
+  kind: 'uniform' | 'normal',
+  scale: number,
+  fan: (fanIn: number, fanOut: number) => number,
+): Initializer {
   if (!(scale >= 0)) {
-    throw new ValueError(`gain must be a number from 0 on; got ${scale}.`, { op: `init.${name}`, argument: 'gain', got: scale });
+    throw new ValueError(`gain must be a number from 0 on; got ${scale}.`, {
+      op: `init.${name}`,
+      argument: 'gain',
+      got: scale,
+    });
   }
   return (shape, options) => {
     const { fanIn, fanOut } = fans(name, shape);
@@ -59,11 +68,13 @@ const average = (fanIn: number, fanOut: number) => (fanIn + fanOut) / 2;
 const inward = (fanIn: number) => fanIn;
 
 /** Glorot & Bengio 2010 (torch: xavier_uniform_): U(-a, a) with a = gain·√(6 / (fanIn + fanOut)). */
-export const glorotUniform = ({ gain = 1 } = {}): Initializer => scaled('glorotUniform', 'uniform', gain * gain, average);
+export const glorotUniform = ({ gain = 1 } = {}): Initializer =>
+  scaled('glorotUniform', 'uniform', gain * gain, average);
 /** Glorot & Bengio 2010 (torch: xavier_normal_): N(0, gain²·2 / (fanIn + fanOut)). */
 export const glorotNormal = ({ gain = 1 } = {}): Initializer => scaled('glorotNormal', 'normal', gain * gain, average);
 /** He et al. 2015 (torch: kaiming_uniform_): U(-a, a) with a = gain·√(3 / fanIn); the gain for ReLU is √2. */
-export const heUniform = ({ gain = Math.SQRT2 } = {}): Initializer => scaled('heUniform', 'uniform', gain * gain, inward);
+export const heUniform = ({ gain = Math.SQRT2 } = {}): Initializer =>
+  scaled('heUniform', 'uniform', gain * gain, inward);
 /** He et al. 2015 (torch: kaiming_normal_): N(0, gain² / fanIn): variance 2 / fanIn, the inputs of the layer, for ReLU. */
 export const heNormal = ({ gain = Math.SQRT2 } = {}): Initializer => scaled('heNormal', 'normal', gain * gain, inward);
 /** LeCun et al. 1998: U with variance 1 / fanIn. */

@@ -25,7 +25,11 @@ export class Linear extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
 
-  constructor(inFeatures: number, outFeatures: number, { bias = true, dtype = 'f32', init, biasInit }: LinearOptions = {}) {
+  constructor(
+    inFeatures: number,
+    outFeatures: number,
+    { bias = true, dtype = 'f32', init, biasInit }: LinearOptions = {},
+  ) {
     super();
     for (const [argument, value] of Object.entries({ inFeatures, outFeatures })) {
       if (!Number.isInteger(value) || value < 1) {

@@ -130,12 +130,15 @@ export function crossEntropy(
   }
   const axis = input.rank === 1 ? 0 : 1;
   if (weight && !sameShape(weight.shape, [input.shape[axis]!])) {
-    throw new ShapeError(`weight must have a number for each of the ${input.shape[axis]} classes; got ${show(weight.shape)}.`, {
-      op,
-      argument: 'weight',
-      got: weight.shape,
-      expected: [input.shape[axis]!],
-    });
+    throw new ShapeError(
+      `weight must have a number for each of the ${input.shape[axis]} classes; got ${show(weight.shape)}.`,
+      {
+        op,
+        argument: 'weight',
+        got: weight.shape,
+        expected: [input.shape[axis]!],
+      },
+    );
   }
   const logits = logSoftmax(input, { axis });
   if (isReal(target.dtype)) {

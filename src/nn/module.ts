@@ -1,7 +1,7 @@
 import { Cell } from '../cell';
 import type { DType, TypedArray } from '../dtype';
 import { ShapeError, ValueError } from '../errors';
-import { Trace, activeTrace } from '../graph/trace';
+import { activeTrace, Trace } from '../graph/trace';
 import { type Shape, sameShape, show } from '../shape';
 import { Tensor, tensor } from '../tensor';
 
@@ -117,7 +117,9 @@ export abstract class Module {
         expected: [...own.keys()],
       });
     }
-    const pairs = [...own].filter(([name]) => given.has(name)).map(([name, cell]) => ({ name, cell, value: given.get(name)! }));
+    const pairs = [...own]
+      .filter(([name]) => given.has(name))
+      .map(([name, cell]) => ({ name, cell, value: given.get(name)! }));
     for (const { name, cell, value } of pairs) {
       if (!sameShape(cell.shape, value.shape) || cell.dtype !== value.dtype) {
         throw new ShapeError(
@@ -157,20 +159,25 @@ export abstract class Module {
     } finally {
       for (const undo of restore) undo();
     }
-    const rows = [['layer', 'output', 'parameters'], ['input', show(inputShape), '']];
+    const rows = [
+      ['layer', 'output', 'parameters'],
+      ['input', show(inputShape), ''],
+    ];
     const list = (name: string, module: Module) => {
       const count = module.parameters().reduce((total, { size }) => total + size, 0);
       const children = module.namedChildren();
       const shape = shapes.get(module);
-      if (children.length === 0) rows.push([`${name} ${module.constructor.name}`.trim(), shape ? show(shape) : '', String(count)]);
+      if (children.length === 0)
+        rows.push([`${name} ${module.constructor.name}`.trim(), shape ? show(shape) : '', String(count)]);
       for (const [child, inner] of children) list(name ? `${name}.${child}` : child, inner);
     };
     list('', this);
     const total = this.parameters().reduce((sum, { size }) => sum + size, 0);
     rows.push(['total', '', String(total)]);
     const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
-    const lines = rows.map(([layer, shape, count]) =>
-      `${layer!.padEnd(widths[0]!)}  ${shape!.padEnd(widths[1]!)}  ${count!.padStart(widths[2]!)}`,
+    const lines = rows.map(
+      ([layer, shape, count]) =>
+        `${layer!.padEnd(widths[0]!)}  ${shape!.padEnd(widths[1]!)}  ${count!.padStart(widths[2]!)}`,
     );
     const rule = '─'.repeat(lines[0]!.length);
     return [lines[0], rule, ...lines.slice(1, -1), rule, lines.at(-1)].join('\n');

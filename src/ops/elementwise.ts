@@ -5,7 +5,7 @@ import { defineOp } from '../graph/define-op';
 import type { View } from '../graph/emitter';
 import type { Aval } from '../graph/graph';
 import { broadcastShapes } from '../shape';
-import { type Operand, Tensor, checkDtype, full } from '../tensor';
+import { checkDtype, full, type Operand, Tensor } from '../tensor';
 
 /** Throws unless a dtype is one that the op takes. */
 export function checkDtypes(op: string, inputs: Aval[], allowed: (dtype: DType) => boolean, names: string): void {
@@ -49,9 +49,7 @@ function unary(name: string, fn: Fn, rule?: UnaryRule, whole?: Fn): (x: Operand)
       return [x!];
     },
     emit: (program, [out], ins) => program.map(out!.dtype === 'i32' ? whole! : fn, out!, ins),
-    vjp: rule
-      ? ([g], { inputs: [x], outputs: [y] }) => [isReal(x!.dtype) ? rule(g!, x!, y!) : null]
-      : undefined,
+    vjp: rule ? ([g], { inputs: [x], outputs: [y] }) => [isReal(x!.dtype) ? rule(g!, x!, y!) : null] : undefined,
   });
   return (x) => op([x])[0]!;
 }
@@ -290,11 +288,7 @@ const select = defineOp({
     const fn = isReal(out!.dtype) ? Fn.WHERE_R : out!.dtype === 'i32' ? Fn.WHERE_I : Fn.WHERE_B;
     program.map(fn, out!, ins);
   },
-  vjp: ([g], { inputs: [condition] }) => [
-    null,
-    where(condition!, g!, 0),
-    where(condition!, 0, g!),
-  ],
+  vjp: ([g], { inputs: [condition] }) => [null, where(condition!, g!, 0), where(condition!, 0, g!)],
 });
 
 /** a where the condition holds, else b. Of two plain numbers the result is f32. */
@@ -327,7 +321,8 @@ const castOp = defineOp<{ dtype: DType }>({
   emit: (program, [out], [x]) => {
     const group = (dtype: DType) => (dtype === program.real ? 'real' : dtype);
     const [from, to] = [group(x!.dtype), group(out!.dtype)];
-    if (isReal(x!.dtype) && isReal(out!.dtype)) program.map(from === 'real' ? Fn.R_TO_OTHER : Fn.OTHER_TO_R, out!, [x!]);
+    if (isReal(x!.dtype) && isReal(out!.dtype))
+      program.map(from === 'real' ? Fn.R_TO_OTHER : Fn.OTHER_TO_R, out!, [x!]);
     else program.map(CASTS[`${from} ${to}`]!, out!, [x!]);
   },
   vjp: ([g], { inputs: [x] }) => [isReal(x!.dtype) ? cast(g!, x!.dtype) : null],

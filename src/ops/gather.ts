@@ -1,11 +1,11 @@
 import { Gather, Op, ScatterAdd } from '../../assembly/isa';
-import { type DType, bytesOf } from '../dtype';
-import { IndexError, ShapeError } from '../errors';
+import { bytesOf, type DType } from '../dtype';
+import { IndexError, ShapeError, ValueError } from '../errors';
 import { type Op as Defined, defineOp } from '../graph/define-op';
-import { type View, cut } from '../graph/emitter';
+import { cut, type View } from '../graph/emitter';
 import type { Aval } from '../graph/graph';
 import { normalizeAxis, show, sizeOf } from '../shape';
-import { type Tensor, eye } from '../tensor';
+import { eye, type Tensor } from '../tensor';
 import { checkDtypes } from './elementwise';
 import { reshape, slice } from './movement';
 
@@ -68,7 +68,10 @@ const gatherOp: Defined<Picking> = defineOp<Picking>({
       { chunks: sizeOf(out!.shape) === 0 ? 0 : chunks },
     );
   },
-  vjp: ([g], { inputs: [x, index], options }) => [scatterAddOp([g!, index!], { ...options, n: x!.shape[1]! })[0]!, null],
+  vjp: ([g], { inputs: [x, index], options }) => [
+    scatterAddOp([g!, index!], { ...options, n: x!.shape[1]! })[0]!,
+    null,
+  ],
 });
 
 const scatterAddOp: Defined<Picking & { n: number }> = defineOp<Picking & { n: number }>({
@@ -153,7 +156,10 @@ export function indexSelect(x: Tensor, index: Tensor, { axis = 0 }: { axis?: num
   }
   const at = normalizeAxis('indexSelect', axis, x.shape);
   const y = gatherOp([reshape(x, around(x.shape, at)), index], { of: 'indexSelect' })[0]!;
-  return reshape(y, x.shape.map((length, one) => (one === at ? index.size : length)));
+  return reshape(
+    y,
+    x.shape.map((length, one) => (one === at ? index.size : length)),
+  );
 }
 
 /** Row index[…] of weight [V, D] for each index: [...] -> [..., D]. */
@@ -178,15 +184,18 @@ function embeddingFor(op: string, index: Tensor, weight: Tensor): Tensor {
  * 1 at each index and 0 elsewhere, along a new last axis of `numClasses` (the largest index + 1 where it is left out, which
  * needs values: not inside a trace).
  */
-export function oneHot(index: Tensor, { numClasses, dtype = 'f32' }: { numClasses?: number; dtype?: DType } = {}): Tensor {
+export function oneHot(
+  index: Tensor,
+  { numClasses, dtype = 'f32' }: { numClasses?: number; dtype?: DType } = {},
+): Tensor {
   checkIndex('oneHot', index);
   const classes = numClasses ?? Array.from(index.values('oneHot')).reduce((most, one) => Math.max(most, one), 0) + 1;
   if (!Number.isInteger(classes) || classes < 1) {
-    throw new IndexError(`numClasses must be a whole number from 1 on; got ${classes}.`, {
+    throw new ValueError(`numClasses must be a whole number from 1 on; got ${classes}.`, {
       op: 'oneHot',
       argument: 'numClasses',
-      value: classes,
-      limit: 1,
+      got: classes,
+      expected: '1, 2, …',
     });
   }
   return embeddingFor('oneHot', index, eye(classes, classes, { dtype }));

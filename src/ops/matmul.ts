@@ -1,7 +1,7 @@
 import { Gemm, Op } from '../../assembly/isa';
 import { ShapeError } from '../errors';
 import { type Op as Defined, defineOp } from '../graph/define-op';
-import { type Emitter, type View, broadcastStrides, collapse } from '../graph/emitter';
+import { broadcastStrides, collapse, type Emitter, type View } from '../graph/emitter';
 import type { Aval } from '../graph/graph';
 import { planGemm } from '../machine/gemm';
 import { broadcastShapes, show, sizeOf } from '../shape';
@@ -41,8 +41,11 @@ function emitMatmul(program: Emitter, out: View, a: View, b: View): void {
     const shape = [...batchShape, ...x.shape.slice(-2)];
     return { ...x, shape, strides: broadcastStrides(x, shape) };
   };
-  let [left, right] = [a, b].map((x) => stretched(x.buffer.kind === 'number' ? program.contiguous(x) : x)) as [View, View];
-  const batches = () => 
+  let [left, right] = [a, b].map((x) => stretched(x.buffer.kind === 'number' ? program.contiguous(x) : x)) as [
+    View,
+    View,
+  ];
+  const batches = () =>
     collapse(batchShape, left.strides.slice(0, -2), right.strides.slice(0, -2), out.strides.slice(0, -2));
   // Batch axes that no single stride steps through, such as a broadcast along some of them only, are laid out once.
   if (batches().sizes.length > 1) [left, right] = [program.contiguous(left), program.contiguous(right)];
@@ -73,7 +76,10 @@ function emitMatmul(program: Emitter, out: View, a: View, b: View): void {
  * on the left is a row, on the right a column, and its axis disappears. Throws a ShapeError where the inner axes differ.
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
-  for (const [argument, x] of [['a', a], ['b', b]] as const) {
+  for (const [argument, x] of [
+    ['a', a],
+    ['b', b],
+  ] as const) {
     if (x.rank === 0) {
       throw new ShapeError(`${argument} has rank 0; a matrix product needs axes. Use mul to scale.`, {
         op: 'matmul',

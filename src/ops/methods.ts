@@ -66,4 +66,3 @@ for (const [name, f] of Object.entries(METHODS)) {
     configurable: true,
   });
 }
-

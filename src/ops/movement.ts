@@ -1,10 +1,10 @@
 import { ShapeError, ValueError } from '../errors';
-import { type Op, defineOp } from '../graph/define-op';
+import { defineOp, type Op } from '../graph/define-op';
 import type { View } from '../graph/emitter';
 import { isContiguous } from '../graph/emitter';
 import type { Aval } from '../graph/graph';
-import { type Shape, checkShape, normalizeAxis, sameShape, show, sizeOf, stridesOf } from '../shape';
-import { type Tensor, checkNumber } from '../tensor';
+import { checkShape, normalizeAxis, type Shape, sameShape, show, sizeOf, stridesOf } from '../shape';
+import { checkNumber, type Tensor } from '../tensor';
 
 // Most of these only look at memory differently: they emit nothing, and kernels read through the strides.
 
@@ -124,7 +124,10 @@ const sliceOp: Op<Ranges> = defineOp<Ranges>({
   view: (x, { shape }, { ranges }) => ({
     ...x,
     shape,
-    offset: ranges.reduce((offset, { start, count }, axis) => offset + (count > 0 ? start * x.strides[axis]! : 0), x.offset),
+    offset: ranges.reduce(
+      (offset, { start, count }, axis) => offset + (count > 0 ? start * x.strides[axis]! : 0),
+      x.offset,
+    ),
     strides: ranges.map(({ step }, axis) => step * x.strides[axis]!),
   }),
   vjp: ([g], { inputs: [x], options }) => [placeOp([g!], { ...options, shape: x!.shape })[0]!],
@@ -170,16 +173,25 @@ export function slice(x: Tensor, ranges: string): Tensor {
   }
   const parsed = x.shape.map((length, axis) => parseRange(parts[axis] ?? ':', length, ranges));
   const y = sliceOp([x], { ranges: parsed.map(({ start, step, count }) => ({ start, step, count })) })[0]!;
-  return reshape(y, y.shape.filter((_, axis) => !parsed[axis]!.single));
+  return reshape(
+    y,
+    y.shape.filter((_, axis) => !parsed[axis]!.single),
+  );
 }
 
 function parseRange(text: string, length: number, ranges: string) {
   const match = /^(-?\d+)?(:(-?\d+)?(:(-?\d+)?)?)?$/.exec(text);
   const bad = (why: string) =>
-    new ValueError(`'${text}' in '${ranges}' ${why}.`, { op: 'slice', argument: 'ranges', got: text, expected: length });
+    new ValueError(`'${text}' in '${ranges}' ${why}.`, {
+      op: 'slice',
+      argument: 'ranges',
+      got: text,
+      expected: length,
+    });
   if (!match || text === '') throw bad('is no range; write it as in Python: start:stop:step, or one number');
   const [, from, colon, to, , by] = match;
-  const clip = (value: number, low: number, high: number) => Math.min(Math.max(value < 0 ? value + length : value, low), high);
+  const clip = (value: number, low: number, high: number) =>
+    Math.min(Math.max(value < 0 ? value + length : value, low), high);
   if (colon === undefined) {
     const start = Number(from) < 0 ? Number(from) + length : Number(from);
     if (start < 0 || start >= length) throw bad(`is beyond an axis of length ${length}`);
@@ -187,13 +199,23 @@ function parseRange(text: string, length: number, ranges: string) {
   }
   const step = by === undefined ? 1 : Number(by);
   if (step === 0) throw bad('has a step of 0');
-  const start = from === undefined ? (step > 0 ? 0 : length - 1) : clip(Number(from), step > 0 ? 0 : -1, step > 0 ? length : length - 1);
-  const stop = to === undefined ? (step > 0 ? length : -1) : clip(Number(to), step > 0 ? 0 : -1, step > 0 ? length : length - 1);
+  const start =
+    from === undefined
+      ? step > 0
+        ? 0
+        : length - 1
+      : clip(Number(from), step > 0 ? 0 : -1, step > 0 ? length : length - 1);
+  const stop =
+    to === undefined ? (step > 0 ? length : -1) : clip(Number(to), step > 0 ? 0 : -1, step > 0 ? length : length - 1);
   return { start, step, count: Math.max(0, Math.ceil((stop - start) / step)), single: false };
 }
 
 /** x in a frame of `value`s: `padding` has [before, after] for each axis. */
-export function pad(x: Tensor, padding: readonly (readonly [number, number])[], { value = 0 }: { value?: number } = {}): Tensor {
+export function pad(
+  x: Tensor,
+  padding: readonly (readonly [number, number])[],
+  { value = 0 }: { value?: number } = {},
+): Tensor {
   const whole = padding.length === x.rank && padding.flat().every((one) => Number.isInteger(one) && one >= 0);
   if (!whole) {
     throw new ShapeError(
@@ -237,7 +259,11 @@ const concatOp = defineOp<{ axis: number }>({
   vjp: ([g], { inputs, options: { axis } }) => {
     let at = 0;
     return inputs.map((x) => {
-      const ranges = g!.shape.map((length, one) => ({ start: one === axis ? at : 0, step: 1, count: one === axis ? x.shape[axis]! : length }));
+      const ranges = g!.shape.map((length, one) => ({
+        start: one === axis ? at : 0,
+        step: 1,
+        count: one === axis ? x.shape[axis]! : length,
+      }));
       at += x.shape[axis]!;
       return sliceOp([g!], { ranges })[0]!;
     });
@@ -254,6 +280,9 @@ export function concat(tensors: readonly Tensor[], { axis = 0 }: { axis?: number
 
 /** Tensors of one shape side by side along a new axis. */
 export function stack(tensors: readonly Tensor[], { axis = 0 }: { axis?: number } = {}): Tensor {
+  if (tensors.length === 0) {
+    throw new ValueError('there must be at least one tensor.', { op: 'stack', argument: 'tensors', got: [] });
+  }
   for (const one of tensors) {
     if (!sameShape(one.shape, tensors[0]!.shape)) {
       throw new ShapeError(`tensors must have one shape; got ${show(tensors[0]!.shape)} and ${show(one.shape)}.`, {
@@ -264,7 +293,10 @@ export function stack(tensors: readonly Tensor[], { axis = 0 }: { axis?: number 
       });
     }
   }
-  return concat(tensors.map((one) => unsqueeze(one, axis)), { axis });
+  return concat(
+    tensors.map((one) => unsqueeze(one, axis)),
+    { axis },
+  );
 }
 
 /** Without the given axes, which must have length 1; without all such axes where none is given. */
@@ -282,7 +314,10 @@ export function squeeze(x: Tensor, axis?: number | readonly number[]): Tensor {
       expected: 1,
     });
   }
-  return reshape(x, x.shape.filter((_, one) => !axes.includes(one)));
+  return reshape(
+    x,
+    x.shape.filter((_, one) => !axes.includes(one)),
+  );
 }
 
 /** With a new axis of length 1, which is axis number `axis` of the result. */
@@ -292,9 +327,20 @@ export function unsqueeze(x: Tensor, axis: number): Tensor {
 }
 
 /** Axes startAxis to endAxis (both included) as one. */
-export function flatten(x: Tensor, { startAxis = 0, endAxis = -1 }: { startAxis?: number; endAxis?: number } = {}): Tensor {
+export function flatten(
+  x: Tensor,
+  { startAxis = 0, endAxis = -1 }: { startAxis?: number; endAxis?: number } = {},
+): Tensor {
   if (x.rank === 0) return reshape(x, [1]);
   const [start, end] = [normalizeAxis('flatten', startAxis, x.shape), normalizeAxis('flatten', endAxis, x.shape)];
+  if (start > end) {
+    throw new ValueError(`startAxis ${startAxis} comes behind endAxis ${endAxis} in shape ${show(x.shape)}.`, {
+      op: 'flatten',
+      argument: 'startAxis',
+      got: startAxis,
+      expected: endAxis,
+    });
+  }
   return reshape(x, [...x.shape.slice(0, start), sizeOf(x.shape.slice(start, end + 1)), ...x.shape.slice(end + 1)]);
 }
 

@@ -1,6 +1,6 @@
 import { Adam, Op, Sgd } from '../../assembly/isa';
 import { defineOp } from '../graph/define-op';
-import { type Emitter, type View, cut, double } from '../graph/emitter';
+import { cut, double, type Emitter, type View } from '../graph/emitter';
 import { sizeOf } from '../shape';
 import { checkReals } from './elementwise';
 

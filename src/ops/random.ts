@@ -4,9 +4,9 @@ import { type DType, isReal } from '../dtype';
 import { DtypeError, ValueError } from '../errors';
 import { defineOp } from '../graph/define-op';
 import { cut, double } from '../graph/emitter';
-import { type Trace, activeTrace, assign } from '../graph/trace';
-import { type Shape, checkShape, sizeOf } from '../shape';
-import { type Tensor, checkDtype, tensor } from '../tensor';
+import { activeTrace, assign, type Trace } from '../graph/trace';
+import { checkShape, type Shape, sizeOf } from '../shape';
+import { checkDtype, type Tensor, tensor } from '../tensor';
 import { add, mul } from './elementwise';
 
 /**
@@ -113,7 +113,14 @@ export interface RandomOptions {
   generator?: Generator;
 }
 
-function drawReal(op: string, kind: RandomKind, shape: Shape, low: number, high: number, options: RandomOptions): Tensor {
+function drawReal(
+  op: string,
+  kind: RandomKind,
+  shape: Shape,
+  low: number,
+  high: number,
+  options: RandomOptions,
+): Tensor {
   const { dtype = 'f32', generator = defaultGenerator } = options;
   if (!isReal(checkDtype(op, dtype))) {
     throw new DtypeError(`dtype must be f32 or f64; got ${dtype}.`, { op, argument: 'dtype', got: dtype });
@@ -150,13 +157,23 @@ export function normal(
 /** 1 with probability p, else 0, as real numbers. */
 export function bernoulli(shape: Shape, { p = 0.5, ...options }: RandomOptions & { p?: number } = {}): Tensor {
   if (!(p >= 0 && p <= 1)) {
-    throw new ValueError(`p must be from 0 to 1; got ${p}.`, { op: 'bernoulli', argument: 'p', got: p, expected: '0 to 1' });
+    throw new ValueError(`p must be from 0 to 1; got ${p}.`, {
+      op: 'bernoulli',
+      argument: 'p',
+      got: p,
+      expected: '0 to 1',
+    });
   }
   return drawReal('bernoulli', RandomKind.BERNOULLI, shape, 0, p, options);
 }
 
 /** Whole numbers from low to high - 1, as i32. */
-export function randint(low: number, high: number, shape: Shape, { generator = defaultGenerator }: RandomOptions = {}): Tensor {
+export function randint(
+  low: number,
+  high: number,
+  shape: Shape,
+  { generator = defaultGenerator }: RandomOptions = {},
+): Tensor {
   if (!Number.isInteger(low) || !Number.isInteger(high) || low >= high || low < -(2 ** 31) || high > 2 ** 31) {
     throw new ValueError(`low must be a whole number below high; got ${low} and ${high}.`, {
       op: 'randint',
@@ -180,10 +197,19 @@ export function randperm(n: number, { generator = defaultGenerator }: RandomOpti
  */
 export function dropout(
   x: Tensor,
-  { p = 0.5, training = true, generator = defaultGenerator }: { p?: number; training?: boolean; generator?: Generator } = {},
+  {
+    p = 0.5,
+    training = true,
+    generator = defaultGenerator,
+  }: { p?: number; training?: boolean; generator?: Generator } = {},
 ): Tensor {
   if (!(p >= 0 && p <= 1)) {
-    throw new ValueError(`p must be from 0 to 1; got ${p}.`, { op: 'dropout', argument: 'p', got: p, expected: '0 to 1' });
+    throw new ValueError(`p must be from 0 to 1; got ${p}.`, {
+      op: 'dropout',
+      argument: 'p',
+      got: p,
+      expected: '0 to 1',
+    });
   }
   if (!training || p === 0) return x;
   const mask = bernoulli(x.shape, { p: 1 - p, dtype: x.dtype, generator });

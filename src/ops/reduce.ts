@@ -2,8 +2,8 @@ import { Op, REDUCE_BLOCK, REDUCE_COLUMNS, Reduce, ReduceFn } from '../../assemb
 import { type DType, isReal } from '../dtype';
 import { ShapeError } from '../errors';
 import { defineOp } from '../graph/define-op';
-import { type Emitter, type View, cut } from '../graph/emitter';
-import { type Shape, normalizeAxes, normalizeAxis, sameShape, show, sizeOf } from '../shape';
+import { cut, type Emitter, type View } from '../graph/emitter';
+import { normalizeAxes, normalizeAxis, type Shape, sameShape, show, sizeOf } from '../shape';
 import type { Tensor } from '../tensor';
 import { cast, checkDtypes, div, eq, mul, where } from './elementwise';
 import { broadcastTo, pad, permute, reshape, slice } from './movement';
@@ -107,9 +107,7 @@ function defineReduction(
     },
     emit: (program, [out], [x], { axes }) => emitReduce(program, fn, out!, x!, axes),
     vjp: rule
-      ? ([g], { inputs: [x], outputs: [y], options }) => [
-          isReal(x!.dtype) ? rule(g!, x!, y!, options.axes) : null,
-        ]
+      ? ([g], { inputs: [x], outputs: [y], options }) => [isReal(x!.dtype) ? rule(g!, x!, y!, options.axes) : null]
       : undefined,
   });
 }
@@ -163,23 +161,48 @@ function productOfOthers(x: Tensor, axes: number[]): Tensor {
   const rows = reshape(permute(x, order), [sizeOf(rest.map((axis) => x.shape[axis]!)), n]);
   const shift = (y: Tensor, by: number) =>
     by > 0
-      ? pad(slice(y, `:, :${n - by}`), [[0, 0], [by, 0]], { value: 1 })
-      : pad(slice(y, `:, ${-by}:`), [[0, 0], [0, -by]], { value: 1 });
+      ? pad(
+          slice(y, `:, :${n - by}`),
+          [
+            [0, 0],
+            [by, 0],
+          ],
+          { value: 1 },
+        )
+      : pad(
+          slice(y, `:, ${-by}:`),
+          [
+            [0, 0],
+            [0, -by],
+          ],
+          { value: 1 },
+        );
   const products = (direction: 1 | -1) => {
     let y = shift(rows, direction);
     for (let step = 1; step < n - 1; step *= 2) y = mul(y, shift(y, direction * step));
     return y;
   };
   if (n === 0) return x;
-  const others = reshape(mul(products(1), products(-1)), order.map((axis) => x.shape[axis]!));
-  return permute(others, order.map((_, axis) => order.indexOf(axis)));
+  const others = reshape(
+    mul(products(1), products(-1)),
+    order.map((axis) => x.shape[axis]!),
+  );
+  return permute(
+    others,
+    order.map((_, axis) => order.indexOf(axis)),
+  );
 }
 
 function reduction(name: string, op: (inputs: Tensor[], options: Axes) => Tensor[]) {
   return (x: Tensor, { axis, keepDims = false }: ReduceOptions = {}): Tensor => {
     const axes = normalizeAxes(name, axis, x.shape);
     const y = op([x], { axes })[0]!;
-    return keepDims ? y : reshape(y, x.shape.filter((_, one) => !axes.includes(one)));
+    return keepDims
+      ? y
+      : reshape(
+          y,
+          x.shape.filter((_, one) => !axes.includes(one)),
+        );
   };
 }
 
@@ -203,10 +226,16 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
 
 function argReduction(name: string, op: (inputs: Tensor[], options: Axes) => Tensor[]) {
   return (x: Tensor, { axis, keepDims = false }: { axis?: number; keepDims?: boolean } = {}): Tensor => {
-    if (axis === undefined) return reshape(op([reshape(x, [x.size])], { axes: [0] })[0]!, keepDims ? x.shape.map(() => 1) : []);
+    if (axis === undefined)
+      return reshape(op([reshape(x, [x.size])], { axes: [0] })[0]!, keepDims ? x.shape.map(() => 1) : []);
     const one = normalizeAxis(name, axis, x.shape);
     const y = op([x], { axes: [one] })[0]!;
-    return keepDims ? y : reshape(y, x.shape.filter((_, other) => other !== one));
+    return keepDims
+      ? y
+      : reshape(
+          y,
+          x.shape.filter((_, other) => other !== one),
+        );
   };
 }
 
@@ -218,6 +247,8 @@ export const argmin = argReduction('argmin', argminOp);
 export function unbroadcast(g: Tensor, shape: Shape): Tensor {
   if (sameShape(g.shape, shape)) return g;
   const lead = g.shape.length - shape.length;
-  const axes = g.shape.map((_, axis) => axis).filter((axis) => axis < lead || (shape[axis - lead] === 1 && g.shape[axis] !== 1));
+  const axes = g.shape
+    .map((_, axis) => axis)
+    .filter((axis) => axis < lead || (shape[axis - lead] === 1 && g.shape[axis] !== 1));
   return reshape(sumOp([g], { axes })[0]!, shape);
 }

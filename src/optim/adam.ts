@@ -1,7 +1,7 @@
 import type { Cell } from '../cell';
 import { adamUpdate } from '../ops/optimizer';
 import type { Tensor } from '../tensor';
-import { Optimizer, checkRange } from './optimizer';
+import { checkRange, Optimizer } from './optimizer';
 
 export interface AdamOptions {
   /** The learning rate. */
@@ -20,7 +20,13 @@ export class Adam extends Optimizer {
   private readonly options;
 
   constructor(parameters: readonly Cell[], options: AdamOptions = {}, name = 'Adam', decoupled = false) {
-    const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = decoupled ? 1e-2 : 0, maximize = false } = options;
+    const {
+      lr = 1e-3,
+      betas = [0.9, 0.999],
+      eps = 1e-8,
+      weightDecay = decoupled ? 1e-2 : 0,
+      maximize = false,
+    } = options;
     super(name, parameters, lr, 2);
     const [beta1, beta2] = betas;
     checkRange(name, { beta1, beta2 }, 0, 1);

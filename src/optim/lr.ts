@@ -21,14 +21,26 @@ function schedule(unit: ScheduleOptions['unit'] = 'epoch', rate: (base: Tensor, 
 }
 
 /** The base rate times `factor` for the first `totalIters`, then the base rate: torch's ConstantLR. Plain `constant()` never changes. */
-export function constant({ factor = 1, totalIters = 0, unit }: ScheduleOptions & { factor?: number; totalIters?: number } = {}): Schedule {
+export function constant({
+  factor = 1,
+  totalIters = 0,
+  unit,
+}: ScheduleOptions & { factor?: number; totalIters?: number } = {}): Schedule {
   return schedule(unit, (base, t) => where(lt(t, totalIters), mul(base, factor), base));
 }
 
 /** The base rate times gamma to the power ⌊t / stepSize⌋: torch's StepLR. */
-export function step({ stepSize, gamma = 0.1, unit }: ScheduleOptions & { stepSize: number; gamma?: number }): Schedule {
+export function step({
+  stepSize,
+  gamma = 0.1,
+  unit,
+}: ScheduleOptions & { stepSize: number; gamma?: number }): Schedule {
   if (!(stepSize >= 1)) {
-    throw new ValueError(`stepSize must be from 1 on; got ${stepSize}.`, { op: 'optim.lr.step', argument: 'stepSize', got: stepSize });
+    throw new ValueError(`stepSize must be from 1 on; got ${stepSize}.`, {
+      op: 'optim.lr.step',
+      argument: 'stepSize',
+      got: stepSize,
+    });
   }
   return schedule(unit, (base, t) => mul(base, pow(add(mul(t, 0), gamma), floor(div(t, stepSize)))));
 }
@@ -38,5 +50,7 @@ export function cosine({ tMax, etaMin = 0, unit }: ScheduleOptions & { tMax: num
   if (!(tMax > 0)) {
     throw new ValueError(`tMax must be above 0; got ${tMax}.`, { op: 'optim.lr.cosine', argument: 'tMax', got: tMax });
   }
-  return schedule(unit, (base, t) => add(mul(mul(sub(base, etaMin), add(cos(mul(t, Math.PI / tMax)), 1)), 0.5), etaMin));
+  return schedule(unit, (base, t) =>
+    add(mul(mul(sub(base, etaMin), add(cos(mul(t, Math.PI / tMax)), 1)), 0.5), etaMin),
+  );
 }

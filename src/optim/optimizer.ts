@@ -4,10 +4,15 @@ import { ShapeError, ValueError } from '../errors';
 import { assign } from '../graph/trace';
 import { add } from '../ops/elementwise';
 import { sameShape, show } from '../shape';
-import { type Tensor, full, zeros } from '../tensor';
+import { full, type Tensor, zeros } from '../tensor';
 
 /** Throws unless a hyperparameter is a number in its range. */
-export function checkRange(op: string, options: Record<string, number>, low: number, high = Number.POSITIVE_INFINITY): void {
+export function checkRange(
+  op: string,
+  options: Record<string, number>,
+  low: number,
+  high = Number.POSITIVE_INFINITY,
+): void {
   for (const [argument, value] of Object.entries(options)) {
     if (!(value >= low && value < high)) {
       const allowed = high === Number.POSITIVE_INFINITY ? `from ${low} on` : `from ${low} to below ${high}`;
@@ -40,7 +45,11 @@ export abstract class Optimizer {
     slots: number,
   ) {
     if (parameters.length === 0) {
-      throw new ValueError('there are no parameters; pass model.parameters().', { op: `optim.${name}`, argument: 'parameters', got: [] });
+      throw new ValueError('there are no parameters; pass model.parameters().', {
+        op: `optim.${name}`,
+        argument: 'parameters',
+        got: [],
+      });
     }
     checkRange(name, { lr }, 0);
     const dtype = parameters[0]!.dtype as Real;
@@ -66,7 +75,9 @@ export abstract class Optimizer {
 
   /** Everything that a step changes beside the parameters, by name. @internal */
   namedCells(): [string, Cell][] {
-    const state = this.state.flatMap((cells, i) => cells.map((cell, slot): [string, Cell] => [`state.${i}.${slot}`, cell]));
+    const state = this.state.flatMap((cells, i) =>
+      cells.map((cell, slot): [string, Cell] => [`state.${i}.${slot}`, cell]),
+    );
     return [['lr', this.lrCell], ['step', this.stepCell], ...state];
   }
 

@@ -2,7 +2,7 @@ import type { Cell } from '../cell';
 import { ValueError } from '../errors';
 import { sgdUpdate } from '../ops/optimizer';
 import type { Tensor } from '../tensor';
-import { Optimizer, checkRange } from './optimizer';
+import { checkRange, Optimizer } from './optimizer';
 
 export interface SGDOptions {
   /** The learning rate. */

@@ -1,9 +1,9 @@
-import { type Examples, type NdArray, countExamples, inMemory, takeExamples } from '../data/dataset';
+import { countExamples, type Examples, inMemory, type NdArray, takeExamples } from '../data/dataset';
 import { split } from '../data/split';
 import { ShapeError } from '../errors';
+import type { Aval } from '../graph/graph';
 import { show } from '../shape';
 import { Tensor } from '../tensor';
-import type { Aval } from '../graph/graph';
 import type { Rows } from './protocol';
 
 /** A tensor, or a typed array with a shape. */

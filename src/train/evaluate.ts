@@ -25,12 +25,17 @@ export async function evaluate(options: EvaluateOptions): Promise<Record<string,
   const functions: Record<string, Metric> = { ...(loss ? { loss } : {}), ...metrics };
   const names = Object.keys(functions);
   if (names.length === 0) {
-    throw new ValueError('there is nothing to compute: pass a loss, or metrics.', { op: 'evaluate', argument: 'metrics' });
+    throw new ValueError('there is nothing to compute: pass a loss, or metrics.', {
+      op: 'evaluate',
+      argument: 'metrics',
+    });
   }
   const rows = toRows(data, 'evaluate');
   const builder = new BundleBuilder();
   const programs = addEvaluation(builder, model, functions, data, rows, batchSize);
-  const values = await compute(builder, options, (worker, bundle) => worker.evaluate(bundle, rows, programs, batchSize));
+  const values = await compute(builder, options, (worker, bundle) =>
+    worker.evaluate(bundle, rows, programs, batchSize),
+  );
   return Object.fromEntries(names.map((name, i) => [name, values[i]!]));
 }
 
@@ -60,14 +65,19 @@ export async function predict(model: Module, x: ArrayLikeData, options: PredictO
     tail: n % batchSize ? add(n % batchSize) : -1,
   };
   if (n === 0) return new Tensor([0, ...kind.shape], kind.dtype, new Float32Array(0));
-  const values = await compute(builder, options, (worker, bundle) => worker.predict(bundle, array, programs, batchSize));
+  const values = await compute(builder, options, (worker, bundle) =>
+    worker.predict(bundle, array, programs, batchSize),
+  );
   return new Tensor([values.length / sizeOf(kind.shape), ...kind.shape], kind.dtype, values);
 }
 
 async function compute(
   builder: BundleBuilder,
   { threads = 'auto', worker: create }: PredictOptions,
-  call: (worker: Pick<WorkerApi, 'evaluate' | 'predict'>, bundle: ReturnType<BundleBuilder['bundle']>) => Promise<Computed>,
+  call: (
+    worker: Pick<WorkerApi, 'evaluate' | 'predict'>,
+    bundle: ReturnType<BundleBuilder['bundle']>,
+  ) => Promise<Computed>,
 ) {
   const connection = connect(create);
   try {

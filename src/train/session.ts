@@ -1,6 +1,6 @@
 import { wrap } from 'comlink';
 import { batches } from '../data/batches';
-import { type TypedArray, allocate } from '../dtype';
+import { allocate, type TypedArray } from '../dtype';
 import { serializeError } from '../errors';
 import { registerCore } from '../machine/cores';
 import { type LoadedProgram, Machine } from '../machine/machine';
@@ -176,8 +176,9 @@ class Training {
   private losses: number[] = [];
   private lrs: number[] = [];
   private examples = 0;
+  private flushed = performance.now();
   /** Long ago: a pause or a step that was asked for together with the run is heard before the first step. */
-  private flushed = Number.NEGATIVE_INFINITY;
+  private listened = Number.NEGATIVE_INFINITY;
   private readonly started = performance.now();
 
   constructor(bundle: Bundle, plan: TrainPlan, port: MessagePort) {
@@ -219,7 +220,10 @@ class Training {
       return { reason, cells: this.store.values() };
     } catch (error) {
       await this.flush();
-      return { error: serializeError(Object.assign(error as Error, { step: this.step + 1 })), cells: this.store.values() };
+      return {
+        error: serializeError(Object.assign(error as Error, { step: this.step + 1 })),
+        cells: this.store.values(),
+      };
     } finally {
       this.channel.port1.close();
       this.port.close();
@@ -262,7 +266,11 @@ class Training {
         next = this.page.pull(epoch - 1);
         if (!(await this.mayStep())) return null;
         const { rows, program } = fed;
-        run(program, rows, Int32Array.from({ length: rows.x.shape[0]! }, (_, i) => i));
+        run(
+          program,
+          rows,
+          Int32Array.from({ length: rows.x.shape[0]! }, (_, i) => i),
+        );
       }
     }
     if (seen === 0) return null;
@@ -288,9 +296,11 @@ class Training {
 
   /** Before a step: lets messages in from time to time, and waits out a pause. False where the run is to stop. */
   private async mayStep(): Promise<boolean> {
-    if (performance.now() - this.flushed >= SLICE_MS) {
+    // Not by the last flush: epochs shorter than a slice flush all the time, and nobody would be heard.
+    if (performance.now() - this.listened >= SLICE_MS) {
       void this.flush();
       await turn(this.channel);
+      this.listened = performance.now();
     }
     if (this.allowance <= 0 && !this.stopping) {
       void this.flush();

@@ -85,7 +85,8 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
   /** Undefined where the data is an iterable. */
   readonly stepsPerEpoch: number | undefined;
   readonly totalSteps: number | undefined;
-  private readonly options: Required<Pick<TrainOptions, 'epochs' | 'batchSize' | 'seed' | 'shuffle' | 'dropLast'>> & TrainOptions;
+  private readonly options: Required<Pick<TrainOptions, 'epochs' | 'batchSize' | 'seed' | 'shuffle' | 'dropLast'>> &
+    TrainOptions;
   private readonly builder = new BundleBuilder();
   private readonly fedPrograms = new Map<string, number>();
   private owned: Cell[] = [];

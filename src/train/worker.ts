@@ -1,7 +1,7 @@
 import { type Endpoint, expose } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { registerCore } from '../machine/cores';
-import { type ThreadMessage, instantiate } from '../machine/machine';
+import { instantiate, type ThreadMessage } from '../machine/machine';
 import { createSession } from './session';
 
 // The worker's script: a training session, or, if its first message says so, a helper thread of one.

@@ -1,7 +1,7 @@
 import { ValueError } from '../errors';
 import { mul } from '../ops/elementwise';
 import { sum } from '../ops/reduce';
-import { Tensor, full, tensor } from '../tensor';
+import { full, type Tensor, tensor } from '../tensor';
 import { grad, vjp } from './grad';
 
 export interface CheckOptions {
@@ -56,7 +56,9 @@ export function checkGradients(
   const gradients = (...at: Tensor[]): Tensor => {
     const { value, pullback } = vjp(f)(...at);
     const back = pullback(weights(value.shape, seed));
-    const parts = (Array.isArray(back) ? back : [back]).map((one, i) => sum(mul(one, direction(one.shape, seed + 100 + i))));
+    const parts = (Array.isArray(back) ? back : [back]).map((one, i) =>
+      sum(mul(one, direction(one.shape, seed + 100 + i))),
+    );
     return parts.reduce((total, part) => total.add(part));
   };
   const second = checkOnce(gradients, args, eps, seed + 1);
@@ -73,8 +75,7 @@ function checkOnce(f: (...args: Tensor[]) => Tensor, args: Tensor[], eps: number
     return sum(mul(y, weights(y.shape, seed)));
   };
   const directions = args.map((arg, i) => direction(arg.shape, seed + i));
-  const at = (step: number) =>
-    scalar(...args.map((arg, i) => arg.add(mul(directions[i]!, step)))).item();
+  const at = (step: number) => scalar(...args.map((arg, i) => arg.add(mul(directions[i]!, step)))).item();
   const numeric = (at(eps) - at(-eps)) / (2 * eps);
   const gradients = grad(scalar, { wrt: args.map((_, i) => i) })(...args);
   const analytic = gradients.reduce((total, one, i) => total + sum(mul(one, directions[i]!)).item(), 0);

@@ -1,7 +1,7 @@
 import { ValueError } from '../errors';
 import { theMachine } from '../graph/execute';
 import { lower } from '../graph/lower';
-import { type Moded, Trace, activeTrace } from '../graph/trace';
+import { activeTrace, type Moded, Trace } from '../graph/trace';
 import type { LoadedProgram } from '../machine/machine';
 import { disassemble } from '../machine/program';
 import { Tensor } from '../tensor';

@@ -1,9 +1,10 @@
 import { Cell } from '../cell';
+import { isReal } from '../dtype';
 import { ShapeError, TraceError, ValueError } from '../errors';
 import { run, runGraph } from '../graph/execute';
 import type { Value } from '../graph/graph';
 import { lower } from '../graph/lower';
-import { Trace, activeTrace, symbol } from '../graph/trace';
+import { activeTrace, symbol, Trace } from '../graph/trace';
 import { aliasOp } from '../ops/movement';
 import { sameShape, show } from '../shape';
 import { Tensor } from '../tensor';
@@ -91,6 +92,16 @@ export function valueAndGrad<F extends AnyFunction, const O extends GradOptions>
   return (...args) =>
     inTrace((trace) => {
       const { result, values } = callRenamed(trace, f, args, wrt);
+      const whole = values.find((value) => !isReal(value.dtype));
+      if (whole) {
+        throw new TraceError(`only a real tensor has a gradient; wrt names one of dtype ${whole.dtype}.`, {
+          op: 'grad',
+          code: 'NOT_DIFFERENTIABLE',
+          argument: 'wrt',
+          got: whole.dtype,
+          expected: 'f32, f64',
+        });
+      }
       const output = trace.valueOf(scalarResult(result), 'grad');
       const grads = gradientOf(trace, output, values);
       return { value: symbol(output), grads: (Array.isArray(wrt) ? grads : grads[0]!) as Gradients<O> };
@@ -116,7 +127,12 @@ export function vjp<F extends (...args: Tensor[]) => Tensor>(f: F) {
     const outer = activeTrace();
     const trace = outer ?? new Trace();
     const { output, values } = trace.record(() => {
-      const { result, values } = callRenamed(trace, f, args, args.map((_, i) => i));
+      const { result, values } = callRenamed(
+        trace,
+        f,
+        args,
+        args.map((_, i) => i),
+      );
       return { output: trace.valueOf(scalarResult(result), 'vjp'), values };
     });
     const pull = (cotangent: Tensor): Tensor[] => {

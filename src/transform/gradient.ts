@@ -1,11 +1,11 @@
 import { isReal } from '../dtype';
 import { TraceError } from '../errors';
 import type { Node, Value } from '../graph/graph';
-import { type Trace, symbol } from '../graph/trace';
+import { symbol, type Trace } from '../graph/trace';
 import { add } from '../ops/elementwise';
 import { aliasOp } from '../ops/movement';
 import { unbroadcast } from '../ops/reduce';
-import { type Tensor, full } from '../tensor';
+import { full, type Tensor } from '../tensor';
 
 /**
  * Reverse mode: the cotangents of `wrt` from those of `outputs`, as further nodes of the trace. Nodes are visited in reverse
@@ -51,7 +51,9 @@ function dependents(trace: Trace, values: Value[]): Set<Node> {
 function pullback(trace: Trace, node: Node, cotangents: (Tensor | null)[]): (Tensor | null)[] {
   if (node.origin.kind !== 'op') return [];
   const { op, options } = node.origin;
-  const inputs = node.origin.inputs.map(symbol);
+  // A composed op carries its meaning's results behind its own inputs.
+  const own = op.emit || op.view ? node.origin.inputs : node.origin.inputs.slice(0, -node.outputs.length);
+  const inputs = own.map(symbol);
   if (op.vjp) return op.vjp(cotangents, { inputs, outputs: node.outputs.map(symbol), options });
   if (!op.meaning) return inputs.map(() => null);
   const names = inputs.map((input) => aliasOp([input])[0]!);
@@ -71,4 +73,3 @@ export function gradientOf(trace: Trace, output: Value, wrt: Value[]): Tensor[] 
   }
   return backward(trace, [output], [full([], 1, output)], wrt);
 }
-

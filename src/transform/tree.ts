@@ -14,7 +14,15 @@ function staticKey(value: unknown): string {
 }
 
 /** Tensors in any nesting of arrays and plain objects: what traced functions take and return. */
-export type Tree = Tensor | null | undefined | boolean | number | string | readonly Tree[] | { readonly [key: string]: Tree };
+export type Tree =
+  | Tensor
+  | null
+  | undefined
+  | boolean
+  | number
+  | string
+  | readonly Tree[]
+  | { readonly [key: string]: Tree };
 
 /** The tensors of a tree, in order, and a function that builds the same tree around others. */
 export function flattenTree<T>(tree: T): { leaves: Tensor[]; rebuild: (leaves: readonly Tensor[]) => T; key: string } {

@@ -45,7 +45,12 @@ const bundlers: Record<string, (folder: string) => Promise<unknown>> = {
     });
   },
   Vite: (folder) =>
-    vite({ root: app, configFile: false, logLevel: 'warn', build: { outDir: folder, target: 'es2022', emptyOutDir: true } }),
+    vite({
+      root: app,
+      configFile: false,
+      logLevel: 'warn',
+      build: { outDir: folder, target: 'es2022', emptyOutDir: true },
+    }),
   webpack(folder) {
     cpSync(join(app, 'index.html'), join(folder, 'index.html'));
     const compiler = webpack({
@@ -87,6 +92,20 @@ describe.each(Object.entries(bundlers))('%s', (name, bundle) => {
       server.close();
     }
   });
+});
+
+test('a page whose policy forbids workers is told so, and of the option that helps', async () => {
+  const policy = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'";
+  const server = await serve(join(app, 'page-esbuild'), { headers: { 'content-security-policy': policy } });
+  const page = await browser.newPage();
+  try {
+    await page.goto(server.url);
+    await page.waitForFunction(() => document.title !== 'training', null, { timeout: 20_000 });
+    expect(await page.title()).toMatch(/^WorkerError WORKER_BLOCKED train: .*worker: \(\) => new Worker/);
+  } finally {
+    await page.close();
+    server.close();
+  }
 });
 
 /** npm installs no scripts here, which would put these in place: the platform's own packages hold them. */

@@ -1,3 +1,4 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   accuracy,
   batches,
@@ -19,7 +20,6 @@ import {
   train,
   valueAndGrad,
 } from 'wasmgrad';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 function makeModel(): nn.Sequential {
   return new nn.Sequential(new nn.Linear(4, 8), new nn.Tanh(), new nn.Linear(8, 3));
@@ -68,9 +68,7 @@ describe('a run', () => {
     const run = start({ metrics: { accuracy } });
     expect([run.stepsPerEpoch, run.totalSteps]).toEqual([4, 12]);
     const events = await collect(run);
-    expect(events.map(({ kind }) => kind).join(' ')).toBe(
-      `${'step step step step epoch '.repeat(3)}done`,
-    );
+    expect(events.map(({ kind }) => kind).join(' ')).toBe(`${'step step step step epoch '.repeat(3)}done`);
     expect(events.filter(({ kind }) => kind === 'step').map(({ step }) => step)).toEqual(
       Array.from({ length: 12 }, (_, i) => i + 1),
     );
@@ -289,7 +287,13 @@ describe('what goes wrong', () => {
     const y = data.y.data();
     y[17] = 9;
     const run = start({ data: { x: data.x, y: tensor(y) }, shuffle: false });
-    await expect(run.done).rejects.toMatchObject({ code: 'INDEX_OUT_OF_RANGE', op: 'crossEntropy', value: 9, limit: 3, step: 2 });
+    await expect(run.done).rejects.toMatchObject({
+      code: 'INDEX_OUT_OF_RANGE',
+      op: 'crossEntropy',
+      value: 9,
+      limit: 3,
+      step: 2,
+    });
     expect(weights(model)).not.toEqual(before);
     await expect(collect(run)).rejects.toMatchObject({ code: 'INDEX_OUT_OF_RANGE' });
   });
@@ -354,7 +358,13 @@ describe('evaluate and predict', () => {
     const whole = model.forward(data.x);
     expect(prediction.shape).toEqual([50, 3]);
     expect(prediction.data()).toEqual(whole.data());
-    const { loss, accuracy: share } = await evaluate({ model, data, loss: crossEntropy, metrics: { accuracy }, batchSize: 7 });
+    const { loss, accuracy: share } = await evaluate({
+      model,
+      data,
+      loss: crossEntropy,
+      metrics: { accuracy },
+      batchSize: 7,
+    });
     expect(loss).toBeCloseTo(crossEntropy(whole, data.y).item(), 6);
     expect(share).toBeCloseTo(accuracy(whole, data.y).item(), 6);
   });

@@ -1,5 +1,5 @@
 import { formatLoss } from './numbers';
-import { joinFitting, padEnd, padStart, plain, type Style, widthOf } from './text';
+import { joinFitting, padEnd, padStart, plain, type Style } from './text';
 
 export interface LossPlot {
   /** The loss of each step, from step 1 on. */
@@ -27,9 +27,13 @@ interface Point {
 
 /** Above this ratio of largest to smallest loss, equal steps of the axis are equal ratios. */
 const LOG_FROM = 20;
+/** The part of its size that a linear axis spans at least. */
+const LEAST_SPREAD = 0.05;
 const VALIDATION_MARK = '●';
 /** Columns between marks, at least. */
 const MARK_DISTANCE = 3;
+/** Columns for the labels of the loss: always the same, so that nothing jumps when a plot is redrawn. */
+const GUTTER = 7;
 
 /**
  * The course of the loss: training as a line of braille dots, two across and four down to a character, smoothed; validation
@@ -38,87 +42,86 @@ const MARK_DISTANCE = 3;
 export function renderLossPlot(plot: LossPlot, { width, height }: PlotSize, style: Style = plain): string[] {
   const { losses, validation = [], stepsPerEpoch } = plot;
   const lastStep = Math.max(plot.totalSteps ?? losses.length, losses.length, 2);
-  const smoothed = smooth(losses);
-  const shown = [...smoothed, ...validation.map(({ loss }) => loss)].filter(Number.isFinite);
+  const columns = width - GUTTER - 2;
+  const dotOf = (step: number) => Math.round(((step - 1) / (lastStep - 1)) * (2 * columns - 1));
+  const points = smoothedPoints(losses, dotOf);
+  const marks = spacedMarks(validation, (step) => dotOf(step) >> 1);
+  const shown = [...points.map(({ value }) => value), ...marks.values()];
   if (shown.length === 0) return [];
   const low = shown.reduce((a, b) => Math.min(a, b));
   const high = shown.reduce((a, b) => Math.max(a, b));
   const scale = low > 0 && high / low >= LOG_FROM ? logarithmic(low, high) : linear(low, high);
 
   const labels = new Map(scale.ticks.map((tick) => [rowOf(scale.position(tick), height), scale.label(tick)]));
-  const gutter = Math.max(5, ...[...labels.values()].map(widthOf));
-  const columns = width - gutter - 2;
-  const dotOf = (step: number) => Math.round(((step - 1) / (lastStep - 1)) * (2 * columns - 1));
   const canvas = new BrailleCanvas(columns, height);
   let previous: [number, number] | undefined;
-  for (const { x, value } of onePerDot(smoothed, dotOf)) {
+  for (const { x, value } of points) {
     const dot: [number, number] = [x, Math.round((1 - scale.position(value)) * (4 * height - 1))];
     canvas.line(previous ?? dot, dot);
     previous = dot;
   }
-  const marks = new Map<number, number>();
-  // From the last one backwards, since that is the one that counts; each with some air around it.
-  for (const { step, loss } of validation.toReversed()) {
-    const column = dotOf(step) >> 1;
-    const next = [...marks.keys()].at(-1) ?? Number.POSITIVE_INFINITY;
-    if (Number.isFinite(loss) && column <= next - MARK_DISTANCE) marks.set(column, rowOf(scale.position(loss), height));
-  }
-
   const lines = Array.from({ length: height }, (_, row) => {
-    const cells = Array.from({ length: columns }, (_, column) =>
-      marks.get(column) === row ? style.yellow(VALIDATION_MARK) : paint(canvas.at(column, row), style.cyan),
-    );
+    const cells = Array.from({ length: columns }, (_, column) => {
+      const mark = marks.get(column);
+      return mark !== undefined && rowOf(scale.position(mark), height) === row
+        ? style.yellow(VALIDATION_MARK)
+        : paint(canvas.at(column, row), style.cyan);
+    });
     const axis = labels.has(row) ? '┤' : '│';
-    return `${padStart(labels.get(row) ?? '', gutter)} ${style.dim(axis)}${cells.join('').trimEnd()}`;
+    return `${padStart(labels.get(row) ?? '', GUTTER)} ${style.dim(axis)}${cells.join('').trimEnd()}`;
   });
   const last = validation.at(-1);
   const legend = [
     `${style.cyan('⠒⠒')} training loss`,
-    ...(last ? [`${style.yellow(VALIDATION_MARK)} validation loss ${formatLoss(last.loss)}`] : []),
+    ...(last ? [`${style.yellow(VALIDATION_MARK)} validation ${formatLoss(last.loss)}`] : []),
     ...(scale.name ? [style.dim(scale.name)] : []),
   ];
   const inEpochs = stepsPerEpoch !== undefined && lastStep >= 2 * stepsPerEpoch;
   return [
     ...lines,
-    ...horizontalAxis(lastStep, inEpochs ? stepsPerEpoch : 1, inEpochs ? 'epoch' : 'step', columns, gutter, style),
-    `${' '.repeat(gutter + 2)}${joinFitting(legend, '   ', columns)}`,
+    ...horizontalAxis(lastStep, inEpochs ? stepsPerEpoch : 1, inEpochs ? 'epoch' : 'step', columns, style),
+    `${' '.repeat(GUTTER + 2)}${joinFitting(legend, '   ', columns)}`,
   ];
 }
 
 /**
- * The mean of the steps around each one, a thirtieth of all at a time. Near the first step there are fewer, the same number
- * on both sides, so that the fall from the first loss stays where it was.
+ * A point for each column of dots that has steps: the mean of those and of the steps around them, a thirtieth of all. Near the
+ * first step there are fewer around, so that the fall from the first loss stays where it was.
  */
-function smooth(losses: ArrayLike<number>): Float64Array {
+function smoothedPoints(losses: ArrayLike<number>, dotOf: (step: number) => number): Point[] {
   const n = losses.length;
   const radius = Math.floor(n / 60);
   const sums = new Float64Array(n + 1);
-  const counts = new Float64Array(n + 1);
-  for (let i = 0; i < n; i++) {
-    const finite = Number.isFinite(losses[i]!);
-    sums[i + 1] = sums[i]! + (finite ? losses[i]! : 0);
-    counts[i + 1] = counts[i]! + (finite ? 1 : 0);
+  const counts = new Uint32Array(n + 1);
+  /** The step, counted from 0, with which each column begins. */
+  const begins: { x: number; step: number }[] = [];
+  for (let step = 0; step < n; step++) {
+    const finite = Number.isFinite(losses[step]!);
+    sums[step + 1] = sums[step]! + (finite ? losses[step]! : 0);
+    counts[step + 1] = counts[step]! + (finite ? 1 : 0);
+    const x = dotOf(step + 1);
+    if (begins.at(-1)?.x !== x) begins.push({ x, step });
   }
-  return Float64Array.from({ length: n }, (_, i) => {
-    const from = i - Math.min(i, radius);
-    const to = Math.min(n, i + Math.min(i, radius) + 1);
-    return (sums[to]! - sums[from]!) / (counts[to]! - counts[from]!);
+  return begins.flatMap(({ x, step }, index) => {
+    const around = Math.min(radius, step);
+    const from = step - around;
+    const to = Math.min(n, (begins[index + 1]?.step ?? n) + around);
+    const count = counts[to]! - counts[from]!;
+    return count > 0 ? [{ x, value: (sums[to]! - sums[from]!) / count }] : [];
   });
 }
 
-/** The mean of the values that share a column of dots. */
-function onePerDot(values: Float64Array, dotOf: (step: number) => number): Point[] {
-  const points: (Point & { count: number })[] = [];
-  values.forEach((value, index) => {
-    if (!Number.isFinite(value)) return;
-    const x = dotOf(index + 1);
-    const point = points.at(-1);
-    if (point?.x === x) {
-      point.count++;
-      point.value += (value - point.value) / point.count;
-    } else points.push({ x, value, count: 1 });
-  });
-  return points;
+/** Losses by column. The last one counts, so from there backwards, each with some air around it. */
+function spacedMarks(validation: NonNullable<LossPlot['validation']>, columnOf: (step: number) => number) {
+  const marks = new Map<number, number>();
+  let next = Number.POSITIVE_INFINITY;
+  for (const { step, loss } of validation.toReversed()) {
+    const column = columnOf(step);
+    if (column > next - MARK_DISTANCE || !Number.isFinite(loss)) continue;
+    marks.set(column, loss);
+    next = column;
+  }
+  return marks;
 }
 
 interface Scale {
@@ -130,10 +133,12 @@ interface Scale {
 }
 
 function linear(low: number, high: number): Scale {
-  const spread = high - low || Math.abs(high) || 1;
+  const size = Math.max(Math.abs(low), Math.abs(high)) || 1;
+  // A loss that hardly moves is a flat line in the middle, not a close-up of its noise.
+  const margin = Math.max(0, (LEAST_SPREAD * size - (high - low)) / 2);
   // Near 0 the axis begins there: a loss of 0 is what everybody hopes for.
-  const bottom = low >= 0 && low < spread ? 0 : low - (high === low ? spread / 2 : 0);
-  const top = high === low ? high + spread / 2 : high;
+  const bottom = low >= 0 && low < high - low ? 0 : low - margin;
+  const top = high + margin;
   const step = niceStep((top - bottom) / 4);
   const first = Math.ceil(bottom / step);
   const ticks = Array.from({ length: Math.floor(top / step) - first + 1 }, (_, i) => (first + i) * step);
@@ -175,14 +180,7 @@ function rowOf(position: number, height: number): number {
 }
 
 /** Two lines: the axis with its ticks, and their labels with the unit at the end. */
-function horizontalAxis(
-  lastStep: number,
-  stepsPerUnit: number,
-  unit: string,
-  columns: number,
-  gutter: number,
-  style: Style,
-): string[] {
+function horizontalAxis(lastStep: number, stepsPerUnit: number, unit: string, columns: number, style: Style): string[] {
   const end = lastStep / stepsPerUnit;
   const every = Math.max(1, niceStep(end / Math.min(8, Math.max(2, Math.floor(columns / 12)))));
   const axis = Array<string>(columns).fill('─');
@@ -197,8 +195,8 @@ function horizontalAxis(
     labels = padEnd(labels, start) + label;
   }
   return [
-    `${' '.repeat(gutter + 1)}${style.dim(`└${axis.join('')}`)}`,
-    `${' '.repeat(gutter + 2)}${padEnd(labels, columns - unit.length)}${style.dim(unit)}`,
+    `${' '.repeat(GUTTER + 1)}${style.dim(`└${axis.join('')}`)}`,
+    `${' '.repeat(GUTTER + 2)}${padEnd(labels, columns - unit.length)}${style.dim(unit)}`,
   ];
 }
 

@@ -26,7 +26,12 @@ function examples(n) {
 /** The start of the known training; `options` are those of `train` that must not matter. */
 export function startKnown(options = {}) {
   manualSeed(7);
-  const model = new nn.Sequential(new nn.Linear(FEATURES, 96), new nn.Tanh(), new nn.Dropout(0.1), new nn.Linear(96, CLASSES));
+  const model = new nn.Sequential(
+    new nn.Linear(FEATURES, 96),
+    new nn.Tanh(),
+    new nn.Dropout(0.1),
+    new nn.Linear(96, CLASSES),
+  );
   const run = train({
     model,
     loss: crossEntropy,

@@ -1,5 +1,5 @@
 // What a user's compiler must accept.
-import { type EpochEvent, grad, mseLoss, nn, optim, type Tensor, tensor, train } from 'wasmgrad';
+import { type EpochEvent, grad, mseLoss, nn, type optim, type Tensor, tensor, train } from 'wasmgrad';
 import 'wasmgrad/f64';
 import { Linear } from 'wasmgrad/nn';
 import { Adam } from 'wasmgrad/optim';

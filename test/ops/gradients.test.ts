@@ -1,0 +1,15 @@
+import { expect, it } from 'vitest';
+import { checkGradients } from 'wasmgrad';
+import { cases, ofReals } from './cases';
+
+const ops = [...new Set(cases.filter(({ smooth }) => smooth).map(({ op }) => op))];
+
+it.each(ops)('%s: gradients of both orders agree with central differences', (op) => {
+  for (const one of cases.filter((each) => each.op === op && each.smooth)) {
+    const { f, xs } = ofReals(one, 'f64');
+    // The second order of big tensors says nothing that small ones do not.
+    const order = xs.every(({ size }) => size <= 1000) ? 2 : 1;
+    const { error, numeric, analytic } = checkGradients(f, xs, { order });
+    expect(error, `${one.title}: ${numeric} by differences, ${analytic} by gradients`).toBeLessThan(1e-6);
+  }
+});
