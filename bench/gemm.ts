@@ -26,7 +26,7 @@ const PROGRAM = SCRATCH + SCRATCH_BYTES;
 const DATA = PROGRAM + 4096;
 
 const memory = new WebAssembly.Memory({ initial: 512, maximum: 65536, shared: true });
-const module = new WebAssembly.Module(Uint8Array.from(atob(f32), (character) => character.charCodeAt(0)));
+const module = new WebAssembly.Module(Uint8Array.from(f32.match(/../g)!, (byte) => Number.parseInt(byte, 16)));
 const core = new WebAssembly.Instance(module, { env: { memory } }).exports as {
   run(program: number, threads: number): number;
 };

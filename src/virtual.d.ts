@@ -1,15 +1,15 @@
 /** Modules that the build makes: see tools/virtual-modules.mjs. */
 
 declare module 'core:f32' {
-  /** The f32 core's wasm, base64. */
-  const base64: string;
-  export default base64;
+  /** The f32 core's wasm, in hexadecimal. */
+  const hex: string;
+  export default hex;
 }
 
 declare module 'core:f64' {
-  /** The f64 core's wasm, base64. */
-  const base64: string;
-  export default base64;
+  /** The f64 core's wasm, in hexadecimal. */
+  const hex: string;
+  export default hex;
 }
 
 declare module 'worker:source' {

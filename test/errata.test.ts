@@ -61,10 +61,10 @@ function close(actual: Tensor, expected: Numbers): void {
   expect(actual.shape).toEqual(wanted.shape);
   const [a, b] = [actual.values(), wanted.values()];
   const size = Math.max(1e-3, ...[...b].filter(Number.isFinite).map(Math.abs));
-  b.forEach((value: number, i: number) => {
+  for (const [i, value] of b.entries()) {
     if (Number.isFinite(value)) expect(Math.abs(a[i]! - value)).toBeLessThan(1e-9 * size);
     else expect(a[i]).toBe(value);
-  });
+  }
 }
 
 const farFrom = (actual: Tensor, asWritten: Numbers) => {
@@ -162,7 +162,7 @@ erratum('s1-he-fan-in', ({ example, asWritten, corrected, wide }) => {
     const values = nn.init.heNormal()([n, sizes[l]!]).values();
     return Math.sqrt([...values].reduce((total, value) => total + value * value, 0) / values.length);
   });
-  stds.slice(0, -1).forEach((std, l) => expect(std / wide.weightStd.corrected[l]).toBeCloseTo(1, 1));
+  for (const [l, std] of stds.slice(0, -1).entries()) expect(std / wide.weightStd.corrected[l]).toBeCloseTo(1, 1);
   const input = randn([64, sizes[0]!]);
   const rms = (scale: (l: number) => number) => {
     let total = 0;
@@ -273,12 +273,12 @@ erratum('s2-backprop-on-averages', ({ example, asWritten, corrected, relativeErr
   const all = [...weights, ...biases];
   const grads = grad(loss, { wrt: all.map((_, i) => i) })(...all);
   const found = { w: grads.slice(0, weights.length), b: grads.slice(weights.length) };
-  found.w.forEach((gradient, l) => close(gradient, corrected.w[l]));
-  found.b.forEach((gradient, l) => close(gradient, corrected.b[l]));
+  for (const [l, gradient] of found.w.entries()) close(gradient, corrected.w[l]);
+  for (const [l, gradient] of found.b.entries()) close(gradient, corrected.b[l]);
 
   // As written: an average at the last layer, and from there on a recursion that knows no sample.
   const activations = [x];
-  weights.forEach((w, l) => activations.push(sigmoid(linear(activations[l]!, w, biases[l]!))));
+  for (const [l, w] of weights.entries()) activations.push(sigmoid(linear(activations[l]!, w, biases[l]!)));
   const slope = (l: number) =>
     mul(activations[l]!, sub(ones(activations[l]!.shape, { dtype: 'f64' }), activations[l]!));
   const average = (t: Tensor) => mean(t, { axis: 0 });
@@ -290,7 +290,7 @@ erratum('s2-backprop-on-averages', ({ example, asWritten, corrected, relativeErr
     literal.w.unshift(mul(db.reshape([db.size, 1]), average(activations[l - 1]!)));
   }
   for (const kind of ['w', 'b'] as const) {
-    literal[kind].forEach((gradient, l) => close(gradient, asWritten[kind][l]));
+    for (const [l, gradient] of literal[kind].entries()) close(gradient, asWritten[kind][l]);
     const squares = (tensors: Tensor[]) => tensors.reduce((total, one) => total + sum(square(one)).item(), 0);
     const off = Math.sqrt(squares(literal[kind].map((one, l) => sub(one, found[kind][l]!))) / squares(found[kind]));
     expect(off).toBeCloseTo(relativeErrors[kind], 9);

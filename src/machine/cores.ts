@@ -4,13 +4,13 @@ import { DtypeError } from '../errors';
 const cores = new Map<Real, Uint8Array<ArrayBuffer>>();
 const modules = new Map<string, WebAssembly.Module>();
 
-/** Makes a build of the core known: its bytes, or their base64. */
+/** Makes a build of the core known: its bytes, or their hexadecimal digits. */
 export function registerCore(real: Real, core: string | Uint8Array<ArrayBuffer>): void {
   if (!cores.has(real)) cores.set(real, typeof core === 'string' ? decode(core) : core);
 }
 
-function decode(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+function decode(hex: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
 }
 
 /** The bytes of a build, to hand to a worker. */

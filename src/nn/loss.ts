@@ -31,6 +31,14 @@ function reduceLoss(op: string, losses: Tensor, reduction: Reduction): Tensor {
 
 /** Losses compare element by element: no broadcasting, which would hide a mistake. */
 function checkAlike(op: string, input: Tensor, target: Tensor): void {
+  if (input.dtype !== target.dtype) {
+    throw new DtypeError(`target of dtype ${target.dtype} does not match input of dtype ${input.dtype}; cast one.`, {
+      op,
+      argument: 'target',
+      got: target.dtype,
+      expected: input.dtype,
+    });
+  }
   if (!sameShape(input.shape, target.shape)) {
     throw new ShapeError(`target of shape ${show(target.shape)} does not match input of shape ${show(input.shape)}.`, {
       op,

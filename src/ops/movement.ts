@@ -293,9 +293,10 @@ export function stack(tensors: readonly Tensor[], { axis = 0 }: { axis?: number 
       });
     }
   }
+  const at = normalizeAxis('stack', axis, [...tensors[0]!.shape, 1]);
   return concat(
-    tensors.map((one) => unsqueeze(one, axis)),
-    { axis },
+    tensors.map((one) => unsqueeze(one, at)),
+    { axis: at },
   );
 }
 

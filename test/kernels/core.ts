@@ -28,9 +28,9 @@ export class Core {
 
   constructor(
     readonly precision: 'f32' | 'f64',
-    base64: string,
+    hex: string,
   ) {
-    const module = new WebAssembly.Module(Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)));
+    const module = new WebAssembly.Module(Uint8Array.from(hex.match(/../g)!, (byte) => Number.parseInt(byte, 16)));
     const instance = new WebAssembly.Instance(module, { env: { memory: this.memory } });
     this.execute = instance.exports.run as typeof this.execute;
     this.reset();

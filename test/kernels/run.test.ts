@@ -53,9 +53,9 @@ class Machine {
 
   constructor(
     readonly precision: 'f32' | 'f64',
-    base64: string,
+    hex: string,
   ) {
-    this.bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    this.bytes = Uint8Array.from(hex.match(/../g)!, (byte) => Number.parseInt(byte, 16));
     const instance = new WebAssembly.Instance(new WebAssembly.Module(this.bytes), { env: { memory: this.memory } });
     this.run = instance.exports.run as typeof this.run;
     this.control[Control.SCRATCH >> 2] = FIRST_BYTE;
@@ -231,10 +231,10 @@ function training(machine: Machine, index: number[] = range(300).map((i) => (i *
 describe.each([
   ['f32', f32],
   ['f64', f64],
-] as const)('run, %s', (precision, base64) => {
+] as const)('run, %s', (precision, hex) => {
   const machines: Machine[] = [];
   const machine = () => {
-    machines.push(new Machine(precision, base64));
+    machines.push(new Machine(precision, hex));
     return machines.at(-1)!;
   };
   afterEach(() => Promise.all(machines.splice(0).map((each) => each.close())));

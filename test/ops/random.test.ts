@@ -99,6 +99,15 @@ it('whole numbers cover their range evenly', () => {
   expect(whole.high).toBeGreaterThan(2 ** 30);
 });
 
+it('whole numbers are the same in programs of both precisions', () => {
+  const draw = () => [randint(0, 1000, [9]), randperm(9)];
+  const [a, b] = draw();
+  manualSeed(7);
+  const [x, y] = compile(() => [...draw(), rand([2], { dtype: 'f64' })])();
+  expectSameBits(x!, a!);
+  expectSameBits(y!, b!);
+});
+
 it('a permutation holds every number once, is the batches’ own, and differs from the next', () => {
   const [a, b] = [randperm(1000), randperm(1000)];
   expect([...a.values()].sort((x, y) => x - y)).toEqual(Array.from({ length: 1000 }, (_, i) => i));

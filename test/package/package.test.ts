@@ -131,7 +131,7 @@ test.each(['bundler', 'node16'])('its types hold under the module resolution "%s
   const module = resolution === 'bundler' ? 'esnext' : resolution;
   const flags = ['--strict', '--noEmit', '--target', 'es2022', '--module', module, '--moduleResolution', resolution];
   const tsc = join(modules, 'typescript/bin/tsc');
-  const { stdout } = await promisify(execFile)(process.execPath, [tsc, ...flags, '--types', '', 'typed.ts'], {
+  const { stdout } = await promisify(execFile)(process.execPath, [tsc, ...flags, '--types', '', 'types.test-d.ts'], {
     cwd: app,
   }).catch((error) => error);
   expect(stdout).toBe('');

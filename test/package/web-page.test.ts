@@ -59,6 +59,8 @@ describe.each([
     expect(await percentage(page)).toBeGreaterThan(95);
     await expect.poll(() => page.getByRole('status').textContent()).toMatch(/^Done: 3\d\d of 359 /);
     expect(await page.locator('#digits [data-right=true]').count()).toBeGreaterThan(25);
+    await button(page, 'Train again').click();
+    await expect.poll(() => page.getByRole('status').textContent()).toMatch(/, after \d+\.\d\d s of training\.$/);
   });
 });
 

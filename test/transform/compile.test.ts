@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import {
   add,
   assign,
+  broadcastTo,
   Cell,
   compile,
   cos,
@@ -11,6 +12,7 @@ import {
   embedding,
   exp,
   log,
+  logicalNot,
   manualSeed,
   matmul,
   mean,
@@ -257,6 +259,22 @@ describe('cells', () => {
     up();
     expect(cell.item()).toBe(15);
     expect(compile((x: Tensor) => add(x, cell))(cell).item()).toBe(30);
+  });
+
+  it('take constants, arguments, views of them, and values of every dtype', () => {
+    const after = (start: Tensor, next: (cell: Cell, x: Tensor) => Tensor, x = tensor([5])) => {
+      const cell = new Cell(start);
+      compile((argument: Tensor) => assign(cell, next(cell, argument)))(x);
+      return cell.toArray();
+    };
+    expect(after(tensor([1, 2]), () => zeros([2]))).toEqual([0, 0]);
+    expect(after(tensor([1]), (_, x) => x)).toEqual([5]);
+    expect(after(tensor([1, 2]), (_, x) => broadcastTo(x, [2]))).toEqual([5, 5]);
+    expect(after(tensor(Int32Array.of(1, 2)), (cell) => cell.add(1))).toEqual([2, 3]);
+    expect(after(tensor([true, false]), (cell) => logicalNot(cell))).toEqual([false, true]);
+    expect(after(tensor(Uint8Array.of(1, 2)), (cell) => cell.slice('::-1'))).toEqual([2, 1]);
+    expect(after(tensor([0.5], { dtype: 'f64' }), (cell) => cell.mul(0.1))).toEqual([0.05]);
+    expect(after(zeros([0, 3]), (cell) => cell.add(1))).toEqual([]);
   });
 
   it('take only what fits', () => {
