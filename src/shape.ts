@@ -1,6 +1,13 @@
+import type { DType } from './dtype';
 import { ShapeError, ValueError } from './errors';
 
 export type Shape = readonly number[];
+
+/** What is known of a value before it is computed: JAX's abstract value. */
+export interface Aval {
+  shape: Shape;
+  dtype: DType;
+}
 
 /** Elements of a tensor of this shape: 1 for rank 0, 0 where an axis is empty. */
 export function sizeOf(shape: Shape): number {

@@ -4,7 +4,8 @@ import '../src/index';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { DType } from '../src/dtype';
-import { type Op, ops } from '../src/graph/define-op';
+import { ops } from '../src/graph/define-op';
+import type { Op } from '../src/graph/op';
 
 const DTYPES: readonly DType[] = ['f32', 'f64', 'i32', 'u8', 'bool'];
 const START = '<!-- ops: made by tools/ops-table.ts -->';

@@ -1,10 +1,9 @@
 import { Copy, Fill, type Fn, MAX_CHUNKS, Op, Slot, Type } from '../../assembly/isa';
 import { allocate, bytesOf, type DType, type Real, type TypedArray } from '../dtype';
-import { type Shape, sizeOf, stridesOf } from '../shape';
-import type { Aval } from './graph';
+import { type Aval, type Shape, sizeOf, stridesOf } from '../shape';
 
 /** Elements of a chunk of simple work: enough to be worth claiming, small enough to share out. */
-export const CHUNK_ELEMENTS = 16384;
+const CHUNK_ELEMENTS = 16384;
 
 /** Cuts `total` units of work into chunks of `grain` (more where there would be too many): shapes alone decide. */
 export function cut(total: number, grain = CHUNK_ELEMENTS): { per: number; chunks: number } {

@@ -2,10 +2,11 @@ import coreF32 from 'core:f32';
 import type { Cell } from '../cell';
 import { registerCore } from '../machine/cores';
 import { Machine } from '../machine/machine';
+import type { Aval } from '../shape';
 import { type Operand, Tensor } from '../tensor';
-import type { Op } from './define-op';
-import { type Aval, type Graph, makeNode, type Node, type Options, type Origin, type Value } from './graph';
+import { type Graph, makeNode, type Node, type Origin, type Value } from './graph';
 import { type Lowered, lower } from './lower';
+import type { Op, Options } from './op';
 import { writeOptions } from './passes';
 
 let machine: Machine | null = null;

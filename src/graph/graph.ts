@@ -1,17 +1,8 @@
 import type { Cell } from '../cell';
 import type { DType } from '../dtype';
-import type { Shape } from '../shape';
+import type { Aval, Shape } from '../shape';
 import type { Tensor, Traced } from '../tensor';
-import type { Op } from './define-op';
-
-/** What is known of a value before it is computed: JAX's abstract value. */
-export interface Aval {
-  shape: Shape;
-  dtype: DType;
-}
-
-/** Options of an op: plain data, part of the node's identity. */
-export type Options = Record<string, unknown>;
+import type { Op, Options } from './op';
 
 /** Where a node's values come from: an op over other values, or one of the four kinds of leaves. */
 export type Origin =

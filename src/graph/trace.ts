@@ -1,8 +1,9 @@
 import { Cell, checkAssignable } from '../cell';
 import { TraceError } from '../errors';
+import type { Aval } from '../shape';
 import { type Operand, Tensor } from '../tensor';
-import type { Op } from './define-op';
-import { type Aval, type Graph, makeNode, type Node, type Options, type Origin, type Value } from './graph';
+import { type Graph, makeNode, type Node, type Origin, type Value } from './graph';
+import type { Op, Options } from './op';
 
 /** The trace being recorded in this realm, if any: traces do not nest, an inner `compile` or `grad` joins the outer one. */
 let active: Trace | null = null;

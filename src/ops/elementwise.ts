@@ -3,8 +3,7 @@ import { type DType, isReal } from '../dtype';
 import { DtypeError, ValueError } from '../errors';
 import { defineOp } from '../graph/define-op';
 import type { View } from '../graph/emitter';
-import type { Aval } from '../graph/graph';
-import { broadcastShapes } from '../shape';
+import { type Aval, broadcastShapes } from '../shape';
 import { checkDtype, full, type Operand, Tensor } from '../tensor';
 
 /** Throws unless a dtype is one that the op takes. */
@@ -271,6 +270,7 @@ const finite = defineOp({
 });
 
 /** True where x is neither NaN nor infinite. */
+// biome-ignore lint/suspicious/noShadowRestrictedNames: torch's name
 export function isFinite(x: Tensor): Tensor {
   return finite([x])[0]!;
 }

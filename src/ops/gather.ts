@@ -1,10 +1,10 @@
 import { Gather, Op, ScatterAdd } from '../../assembly/isa';
 import { bytesOf, type DType } from '../dtype';
 import { IndexError, ShapeError, ValueError } from '../errors';
-import { type Op as Defined, defineOp } from '../graph/define-op';
+import { defineOp } from '../graph/define-op';
 import { cut, type View } from '../graph/emitter';
-import type { Aval } from '../graph/graph';
-import { normalizeAxis, show, sizeOf } from '../shape';
+import type { Op as Defined } from '../graph/op';
+import { type Aval, normalizeAxis, show, sizeOf } from '../shape';
 import { eye, type Tensor } from '../tensor';
 import { checkDtypes } from './elementwise';
 import { reshape, slice } from './movement';

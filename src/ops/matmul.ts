@@ -1,10 +1,10 @@
 import { Gemm, Op } from '../../assembly/isa';
 import { ShapeError } from '../errors';
-import { type Op as Defined, defineOp } from '../graph/define-op';
+import { defineOp } from '../graph/define-op';
 import { broadcastStrides, collapse, type Emitter, type View } from '../graph/emitter';
-import type { Aval } from '../graph/graph';
+import type { Op as Defined } from '../graph/op';
 import { planGemm } from '../machine/gemm';
-import { broadcastShapes, show, sizeOf } from '../shape';
+import { type Aval, broadcastShapes, show, sizeOf } from '../shape';
 import type { Tensor } from '../tensor';
 import { add, checkReals } from './elementwise';
 import { reshape, transpose } from './movement';

@@ -1,9 +1,9 @@
 import { ShapeError, ValueError } from '../errors';
-import { defineOp, type Op } from '../graph/define-op';
+import { defineOp } from '../graph/define-op';
 import type { View } from '../graph/emitter';
 import { isContiguous } from '../graph/emitter';
-import type { Aval } from '../graph/graph';
-import { checkShape, normalizeAxis, type Shape, sameShape, show, sizeOf, stridesOf } from '../shape';
+import type { Op } from '../graph/op';
+import { type Aval, checkShape, normalizeAxis, type Shape, sameShape, show, sizeOf, stridesOf } from '../shape';
 import { checkNumber, type Tensor } from '../tensor';
 
 // Most of these only look at memory differently: they emit nothing, and kernels read through the strides.
@@ -346,7 +346,7 @@ export function flatten(
 }
 
 /** A copy that gradients do not pass: what is computed from it counts as constant. */
-export const detachOp = defineOp({
+const detachOp = defineOp({
   name: 'detach',
   version: 1,
   shape: ([x]) => [x!],

@@ -1,10 +1,11 @@
 import type { Cell } from '../cell';
 import type { Real } from '../dtype';
 import { theMachine } from '../graph/execute';
-import type { Aval, Graph } from '../graph/graph';
+import type { Graph } from '../graph/graph';
 import { lower } from '../graph/lower';
 import { Trace } from '../graph/trace';
 import { coreBytes } from '../machine/cores';
+import type { Aval } from '../shape';
 import type { Tensor } from '../tensor';
 import type { Bundle, BundledProgram, CellValue } from './protocol';
 

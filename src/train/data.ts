@@ -1,8 +1,7 @@
 import { countExamples, type Examples, inMemory, type NdArray, takeExamples } from '../data/dataset';
 import { split } from '../data/split';
 import { ShapeError } from '../errors';
-import type { Aval } from '../graph/graph';
-import { show } from '../shape';
+import { type Aval, show } from '../shape';
 import { Tensor } from '../tensor';
 import type { Rows } from './protocol';
 

