@@ -141,7 +141,6 @@ export const enum Slot {
 }
 export const MAP_TILE = 1024;
 export const MAP_MAX_SLOTS = 32;
-export const MAP_MAX_RANK = 8;
 
 /**
  * The elementwise functions. `R` is real; a comparison writes BOOL, one byte of 0 or 1. Unless said otherwise operands

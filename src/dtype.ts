@@ -36,3 +36,41 @@ export function dtypeOf(array: ArrayBufferView): DType {
     { op: 'tensor', argument: 'data', got: array.constructor.name },
   );
 }
+
+/** Throws unless a dtype is one that the op takes. */
+export function checkDtypes(
+  op: string,
+  inputs: readonly { dtype: DType }[],
+  allowed: (dtype: DType) => boolean,
+  names: string,
+): void {
+  inputs.forEach(({ dtype }, i) => {
+    if (allowed(dtype)) return;
+    throw new DtypeError(`operand ${i + 1} has dtype ${dtype}; allowed are ${names}. Cast it first.`, {
+      op,
+      argument: `operand ${i + 1}`,
+      got: dtype,
+      expected: names,
+    });
+  });
+}
+
+/** Throws unless all dtypes are real. */
+export function checkReals(op: string, inputs: readonly { dtype: DType }[]): void {
+  checkDtypes(op, inputs, isReal, 'f32 and f64');
+}
+
+/** Throws unless all dtypes are one, and returns it. */
+export function checkSame(op: string, inputs: readonly { dtype: DType }[]): DType {
+  const { dtype } = inputs[0]!;
+  for (const other of inputs) {
+    if (other.dtype !== dtype) {
+      throw new DtypeError(`operands have dtypes ${dtype} and ${other.dtype}; cast one of them.`, {
+        op,
+        got: other.dtype,
+        expected: dtype,
+      });
+    }
+  }
+  return dtype;
+}

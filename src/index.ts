@@ -24,7 +24,7 @@ export {
   l1Loss,
   mseLoss,
 } from './nn/loss';
-export { Module, Parameter } from './nn/module';
+export { Module, Parameter, type StateDict } from './nn/module';
 export * from './ops/elementwise';
 export { embedding, gather, indexSelect, oneHot } from './ops/gather';
 export { linear, matmul } from './ops/matmul';

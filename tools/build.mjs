@@ -16,6 +16,7 @@ const entries = {
   f64: 'src/f64.ts',
   nn: 'src/nn/index.ts',
   optim: 'src/optim/index.ts',
+  worker: 'src/train/worker.ts',
   cli: 'src/cli/main.ts',
 };
 

@@ -59,8 +59,6 @@ function install() {
   });
   if (error) throw error;
   if (status !== 0) throw new Error(`npm ci failed (${status})`);
-  // The runtimes that tests run in are called by path; linked here, this one would run npm's scripts in place of yours.
-  for (const name of ['node', 'node.cmd']) rmSync(join(root, 'node_modules', '.bin', name), { force: true });
   replaceFile(stamp, key);
 }
 

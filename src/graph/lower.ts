@@ -324,6 +324,7 @@ function encode(
       op: draft.op,
       name: draft.name,
       writes: [...draft.writes.values()].map(placeOf),
+      infinite: draft.map?.slots.some(({ value }) => !Number.isFinite(value)) ?? false,
       text: describe(draft),
       flop: draft.flop,
     });

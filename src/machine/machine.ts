@@ -1,5 +1,5 @@
-import { Check, Control, Op, SCRATCH_BYTES, Status } from '../../assembly/isa';
-import { allocate, isReal, type Real, type TypedArray, viewOf } from '../dtype';
+import { Control, Op, SCRATCH_BYTES, Status } from '../../assembly/isa';
+import { allocate, bytesOf, isReal, type Real, type TypedArray, viewOf } from '../dtype';
 import { DivergenceError, IndexError, WorkerError } from '../errors';
 import { show, sizeOf } from '../shape';
 import { coreBytes, coreModule } from './cores';
@@ -72,7 +72,13 @@ export class Machine {
     if (!this.memory.shared || !canWait()) return 1;
     this.reserveScratch(threads);
     while (helpers.length < threads - 1) {
-      const helper = spawn();
+      let helper: WorkerHandle;
+      try {
+        helper = spawn();
+      } catch {
+        // Where a page's policy forbids more workers, this thread does all the work: a run never waits for helpers.
+        return helpers.length + 1;
+      }
       const thread = helpers.length + 1;
       helper.endpoint.postMessage({
         role: 'thread',
@@ -216,38 +222,76 @@ export class LoadedProgram {
     return this.program.records.findLast((record) => record.word * 4 <= offset);
   }
 
-  /** Runs the program again, record by record up to the commit, to find which one first wrote what is not finite. */
+  /**
+   * Runs the program again, record by record up to the commit, to find where it went wrong: the record that makes something
+   * not finite out of finite operands. Infinities that are meant, such as a mask's, have none; then it is the first NaN.
+   */
   private divergence(): DivergenceError {
+    const { records, inputs } = this.program;
     const core = this.machine.core(this.program.real);
-    const writers = new Map<number, RecordNote>();
-    for (const record of this.program.records) {
+    const tainted: Span[] = inputs.filter((place) => !this.isFinite(place)).map(spanOf);
+    let firstNaN: RecordNote | null = null;
+    for (const [i, record] of records.entries()) {
       if (record.op === Op.COMMIT) break;
       this.machine.control(Control.FLAG)[0] = 0;
+      const operands = this.pointers(record, records[i + 1]);
       core.step(this.image + record.word * 4);
+      const spoiled = record.writes.filter((place) => !this.isFinite(place));
+      const inherited = record.infinite || operands.some((at) => tainted.some((span) => holds(span, at)));
+      if (spoiled.length > 0 && !inherited) return diverged('a NaN or an infinity appeared here', record);
+      if (spoiled.some((place) => this.view(place).some(Number.isNaN))) firstNaN ??= record;
+      // The arena is used again and again: what was written last counts.
       for (const place of record.writes) {
-        writers.set(place.offset, record);
-        if (isReal(place.dtype) && !this.view(place).every(Number.isFinite)) {
-          return diverged('a NaN or an infinity appeared here', record.name, place.shape);
-        }
+        const at = tainted.findIndex((span) => holds(span, { segment: place.segment, offset: place.offset }));
+        if (at >= 0) tainted.splice(at, 1);
       }
-      if (this.machine.control(Control.FLAG)[0]) {
+      tainted.push(...spoiled.map(spanOf));
+      if (this.machine.control(Control.FLAG)[0] && !operands.some((at) => tainted.some((span) => holds(span, at)))) {
         // Finite itself, but not its square, which the optimizer's state would hold.
-        const writer = writers.get(this.program.words[record.word + Check.SOURCE]!);
-        return diverged(
-          'a gradient became too large to be squared here',
-          writer?.name ?? 'run',
-          writer?.writes[0]?.shape ?? [],
-        );
+        const writer = records
+          .slice(0, i)
+          .findLast(({ writes }) => writes.some((place) => holds(spanOf(place), operands[0]!)));
+        return diverged('a gradient became too large to be squared here', writer ?? record);
       }
     }
-    return diverged('a NaN or an infinity appeared', 'run', []);
+    return diverged('a NaN or an infinity appeared here', firstNaN ?? records[0]!);
+  }
+
+  private isFinite(place: Place): boolean {
+    return !isReal(place.dtype) || this.view(place).every(Number.isFinite);
+  }
+
+  /** Where a record's pointers lead. */
+  private pointers(record: RecordNote, next: RecordNote | undefined): { segment: number; offset: number }[] {
+    const { relocations, segments, words } = this.program;
+    const end = next?.word ?? words.length;
+    const found: { segment: number; offset: number }[] = [];
+    relocations.forEach((word, i) => {
+      if (word >= record.word && word < end) found.push({ segment: segments[i]!, offset: words[word]! });
+    });
+    return found;
   }
 }
 
-function diverged(what: string, op: string, shape: readonly number[]): DivergenceError {
+/** Bytes of a segment. */
+interface Span {
+  segment: number;
+  from: number;
+  to: number;
+}
+
+function spanOf({ segment, offset, dtype, shape }: Place): Span {
+  return { segment, from: offset, to: offset + Math.max(1, sizeOf(shape)) * bytesOf(dtype) };
+}
+
+function holds({ segment, from, to }: Span, at: { segment: number; offset: number }): boolean {
+  return segment === at.segment && at.offset >= from && at.offset < to;
+}
+
+function diverged(what: string, { name, writes }: RecordNote): DivergenceError {
   return new DivergenceError(
-    `${what}, in a result of shape ${show(shape)}; the update was skipped, and all weights are as before the step. ` +
-      'A smaller learning rate, gradient clipping or standardised inputs usually help.',
-    { op, step: 0 },
+    `${what}, in a result of shape ${show(writes[0]?.shape ?? [])}; the update was skipped, and all weights are as before ` +
+      'the step. A smaller learning rate, gradient clipping or standardised inputs usually help.',
+    { op: name, step: 0 },
   );
 }

@@ -26,6 +26,8 @@ export interface RecordNote {
   name: string;
   /** What it writes. */
   writes: Place[];
+  /** Whether an infinity or a NaN is written into it as a number. */
+  infinite: boolean;
   text: string;
   flop: number;
 }

@@ -1,39 +1,10 @@
 import { Fn } from '../../assembly/isa';
-import { type DType, isReal } from '../dtype';
-import { DtypeError, ValueError } from '../errors';
+import { checkDtypes, checkReals, checkSame, type DType, isReal } from '../dtype';
+import { ValueError } from '../errors';
 import { defineOp } from '../graph/define-op';
 import type { View } from '../graph/emitter';
-import { type Aval, broadcastShapes } from '../shape';
+import { broadcastShapes } from '../shape';
 import { checkDtype, full, type Operand, Tensor } from '../tensor';
-
-/** Throws unless a dtype is one that the op takes. */
-export function checkDtypes(op: string, inputs: Aval[], allowed: (dtype: DType) => boolean, names: string): void {
-  inputs.forEach(({ dtype }, i) => {
-    if (allowed(dtype)) return;
-    throw new DtypeError(`operand ${i + 1} has dtype ${dtype}; allowed are ${names}. Cast it first.`, {
-      op,
-      argument: `operand ${i + 1}`,
-      got: dtype,
-      expected: names,
-    });
-  });
-}
-
-function checkSame(op: string, inputs: Aval[]): DType {
-  const [{ dtype }] = inputs as [Aval];
-  for (const other of inputs) {
-    if (other.dtype !== dtype) {
-      throw new DtypeError(`operands have dtypes ${dtype} and ${other.dtype}; cast one of them.`, {
-        op,
-        got: other.dtype,
-        expected: dtype,
-      });
-    }
-  }
-  return dtype;
-}
-
-export const checkReals = (op: string, inputs: Aval[]): void => checkDtypes(op, inputs, isReal, 'f32 and f64');
 
 type UnaryRule = (g: Tensor, x: Tensor, y: Tensor) => Tensor;
 

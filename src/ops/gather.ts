@@ -1,12 +1,11 @@
 import { Gather, Op, ScatterAdd } from '../../assembly/isa';
-import { bytesOf, type DType } from '../dtype';
+import { bytesOf, checkDtypes, type DType } from '../dtype';
 import { IndexError, ShapeError, ValueError } from '../errors';
 import { defineOp } from '../graph/define-op';
 import { cut, type View } from '../graph/emitter';
 import type { Op as Defined } from '../graph/op';
 import { type Aval, normalizeAxis, show, sizeOf } from '../shape';
 import { eye, type Tensor } from '../tensor';
-import { checkDtypes } from './elementwise';
 import { reshape, slice } from './movement';
 
 // Both ops work on [OUTER, N, INNER] with an index of shape [OUTER, COUNT, INNER] (an element each) or [COUNT] (whole

@@ -1,12 +1,13 @@
 import { Gemm, Op } from '../../assembly/isa';
+import { checkReals, checkSame } from '../dtype';
 import { ShapeError } from '../errors';
 import { defineOp } from '../graph/define-op';
 import { broadcastStrides, collapse, type Emitter, type View } from '../graph/emitter';
 import type { Op as Defined } from '../graph/op';
 import { planGemm } from '../machine/gemm';
-import { type Aval, broadcastShapes, show, sizeOf } from '../shape';
+import { type Aval, broadcastShapes, sameShape, show, sizeOf } from '../shape';
 import type { Tensor } from '../tensor';
-import { add, checkReals } from './elementwise';
+import { add } from './elementwise';
 import { reshape, transpose } from './movement';
 
 const matmulOp: Defined = defineOp({
@@ -15,6 +16,7 @@ const matmulOp: Defined = defineOp({
   // [..., M, K] x [..., K, N] -> [..., M, N]
   shape: ([a, b]) => {
     checkReals('matmul', [a!, b!]);
+    checkSame('matmul', [a!, b!]);
     return [{ shape: productShape(a!, b!), dtype: a!.dtype }];
   },
   emit: (program, [out], [a, b]) => emitMatmul(program, out!, a!, b!),
@@ -112,6 +114,14 @@ export function linear(x: Tensor, w: Tensor, b?: Tensor): Tensor {
       `the last axis of x must be the second of weight [out, in]: shapes ${show(x.shape)} and ${show(w.shape)}.`,
       { op: 'linear', argument: 'weight', got: w.shape, expected: x.shape },
     );
+  }
+  if (b && !sameShape(b.shape, [w.shape[0]!])) {
+    throw new ShapeError(`bias must have shape [${w.shape[0]}], a number for each output; got ${show(b.shape)}.`, {
+      op: 'linear',
+      argument: 'bias',
+      got: b.shape,
+      expected: [w.shape[0]!],
+    });
   }
   const y = matmul(x, transpose(w));
   return b ? add(y, b) : y;

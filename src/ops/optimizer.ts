@@ -1,8 +1,8 @@
 import { Adam, Op, Sgd } from '../../assembly/isa';
+import { checkReals } from '../dtype';
 import { defineOp } from '../graph/define-op';
 import { cut, double, type Emitter, type View } from '../graph/emitter';
 import { sizeOf } from '../shape';
-import { checkReals } from './elementwise';
 
 // The updates of optimizers as ops without a gradient: all outputs are new values of cells. Formulas: assembly/isa.ts.
 

@@ -1,11 +1,11 @@
 import { Op, REDUCE_BLOCK, REDUCE_COLUMNS, Reduce, ReduceFn } from '../../assembly/isa';
-import { type DType, isReal } from '../dtype';
+import { checkDtypes, type DType, isReal } from '../dtype';
 import { ShapeError } from '../errors';
 import { defineOp } from '../graph/define-op';
 import { cut, type Emitter, type View } from '../graph/emitter';
 import { normalizeAxes, normalizeAxis, type Shape, sameShape, show, sizeOf } from '../shape';
 import type { Tensor } from '../tensor';
-import { cast, checkDtypes, div, eq, mul, where } from './elementwise';
+import { cast, div, eq, mul, where } from './elementwise';
 import { broadcastTo, pad, permute, reshape, slice } from './movement';
 
 export interface ReduceOptions {
@@ -113,15 +113,15 @@ function defineReduction(
 }
 
 const numeric = (name: string) => (dtype: DType) => {
-  checkDtypes(name, [{ shape: [], dtype }], (one) => isReal(one) || one === 'i32', 'f32, f64 and i32');
+  checkDtypes(name, [{ dtype }], (one) => isReal(one) || one === 'i32', 'f32, f64 and i32');
   return dtype;
 };
 const comparable = (name: string) => (dtype: DType) => {
-  checkDtypes(name, [{ shape: [], dtype }], (one) => one !== 'bool', 'f32, f64, i32 and u8');
+  checkDtypes(name, [{ dtype }], (one) => one !== 'bool', 'f32, f64, i32 and u8');
   return dtype;
 };
 const boolean = (name: string) => (dtype: DType) => {
-  checkDtypes(name, [{ shape: [], dtype }], (one) => one === 'bool', 'bool');
+  checkDtypes(name, [{ dtype }], (one) => one === 'bool', 'bool');
   return dtype;
 };
 const index = (name: string) => (dtype: DType) => {

@@ -1,10 +1,11 @@
 import { Op, Softmax, SoftmaxBackward } from '../../assembly/isa';
+import { checkReals } from '../dtype';
 import { ShapeError } from '../errors';
 import { defineOp } from '../graph/define-op';
 import { cut } from '../graph/emitter';
 import { type Aval, normalizeAxis, show, sizeOf } from '../shape';
 import type { Tensor } from '../tensor';
-import { checkReals, exp, mul, sub } from './elementwise';
+import { exp, mul, sub } from './elementwise';
 import { reshape, transpose } from './movement';
 import { sum } from './reduce';
 

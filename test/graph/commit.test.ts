@@ -1,5 +1,20 @@
-import { compile, mseLoss, nn, optim, randn, type Tensor, tensor, valueAndGrad } from 'wasmgrad';
 import { expect, it } from 'vitest';
+import {
+  assign,
+  Cell,
+  compile,
+  exp,
+  mseLoss,
+  nn,
+  optim,
+  randn,
+  sqrt,
+  sub,
+  type Tensor,
+  tensor,
+  valueAndGrad,
+  where,
+} from 'wasmgrad';
 
 function stepWith(model: nn.Module, optimizer: optim.Optimizer, scale: number) {
   return compile((x: Tensor) => {
@@ -30,4 +45,19 @@ it('lets no square of a gradient overflow in the state of Adam', () => {
   expect(optimizer.stepCell.item()).toBe(0);
   stepWith(model, optimizer, 1)(tensor([[1, 2]]));
   expect(bits(model)).not.toEqual(before);
+});
+
+it('blames the record that makes a NaN, not a mask whose infinities are meant', () => {
+  const cell = new Cell(tensor([0, 0]));
+  const f = compile((x: Tensor) => {
+    const masked = where(x.gt(0), x, Number.NEGATIVE_INFINITY);
+    const y = sqrt(sub(exp(masked), 0.5));
+    assign(cell, y);
+    return y.sum();
+  });
+  expect(() => f(tensor([1, -1]))).toThrow(
+    expect.objectContaining({ code: 'DIVERGED', op: expect.stringContaining('sqrt') }),
+  );
+  expect(cell.toArray()).toEqual([0, 0]);
+  expect(f(tensor([1, 2])).item()).toBeGreaterThan(0);
 });

@@ -9,7 +9,6 @@ import { cases } from './cases';
 /** Public functions of src/ops whose results follow from a seed or change state: random.test.ts has them. The last two are checks. */
 const ELSEWHERE = [
   ...['rand', 'uniform', 'randn', 'normal', 'bernoulli', 'randint', 'randperm', 'dropout', 'manualSeed', 'Generator'],
-  ...['checkDtypes', 'checkReals'],
 ];
 /** Ops that only these tests and test/optim reach. */
 const OPS_ELSEWHERE = ['random', 'sgd', 'adam'];

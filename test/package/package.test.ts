@@ -36,7 +36,7 @@ const bundlers: Record<string, (folder: string) => Promise<unknown>> = {
     cpSync(join(app, 'index.html'), join(folder, 'index.html'));
     return esbuild({
       absWorkingDir: app,
-      entryPoints: ['page.js'],
+      entryPoints: ['page.js', 'own-worker.js'],
       outdir: folder,
       bundle: true,
       format: 'esm',
@@ -94,18 +94,23 @@ describe.each(Object.entries(bundlers))('%s', (name, bundle) => {
   });
 });
 
-test('a page whose policy forbids workers is told so, and of the option that helps', async () => {
-  const policy = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'";
-  const server = await serve(join(app, 'page-esbuild'), { headers: { 'content-security-policy': policy } });
-  const page = await browser.newPage();
-  try {
-    await page.goto(server.url);
-    await page.waitForFunction(() => document.title !== 'training', null, { timeout: 20_000 });
-    expect(await page.title()).toMatch(/^WorkerError WORKER_BLOCKED train: .*worker: \(\) => new Worker/);
-  } finally {
-    await page.close();
-    server.close();
-  }
+describe.each([
+  ["worker-src 'none'", '', /^WorkerError WORKER_BLOCKED train: .*worker: \(\) => new Worker/],
+  ["worker-src 'self'", '?own-worker', new RegExp(`^shared ${expected}$`)],
+])('under the policy %s', (workers, query, title) => {
+  test(query ? 'a worker of the own page trains' : 'it says so, and which option helps', async () => {
+    const policy = `script-src 'self' 'wasm-unsafe-eval'; ${workers}`;
+    const server = await serve(join(app, 'page-esbuild'), { headers: { 'content-security-policy': policy } });
+    const page = await browser.newPage();
+    try {
+      await page.goto(server.url + query);
+      await page.waitForFunction(() => document.title !== 'training', null, { timeout: 20_000 });
+      expect(await page.title()).toMatch(title);
+    } finally {
+      await page.close();
+      server.close();
+    }
+  });
 });
 
 /** npm installs no scripts here, which would put these in place: the platform's own packages hold them. */
