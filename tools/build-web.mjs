@@ -1,7 +1,8 @@
 // Builds the web page into build/web/: web/main.ts and web/style.css with what they import, index.html, the datasets.
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { build } from 'esbuild';
+import { licencesOf } from './licences.mjs';
 import { root } from './stamp.mjs';
 import { sources, virtualModules } from './virtual-modules.mjs';
 
@@ -23,6 +24,7 @@ export async function buildWeb() {
     logLevel: 'warning',
     plugins: [virtualModules()],
   });
+  writeFileSync(join(site, 'licences.txt'), licencesOf('comlink', 'uplot'));
 }
 
 if (process.argv[1] === import.meta.filename) await buildWeb();

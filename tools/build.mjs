@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { buildCore } from './core.mjs';
+import { licencesOf } from './licences.mjs';
 import { cache, contentKey, filesUnder, isCurrent, replaceFile, root } from './stamp.mjs';
 import { virtualModules } from './virtual-modules.mjs';
 
@@ -52,6 +53,8 @@ async function buildModules() {
     plugins: [virtualModules(), namespaces],
   });
   for (const entry of Object.keys(entries)) if (entry !== 'cli') refuseNode(metafile.outputs, `dist/${entry}.js`);
+  // The worker's text holds comlink, the command line citty.
+  writeFileSync(join(dist, 'LICENCES.txt'), licencesOf('comlink', 'citty'));
   const cli = join(dist, 'cli.js');
   writeFileSync(cli, `#!/usr/bin/env node\n${readFileSync(cli, 'utf8')}`);
 }

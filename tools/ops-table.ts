@@ -25,20 +25,22 @@ const OPTIONS = {
   shape: SHAPE,
 };
 
-/** Whether the shape rule takes operands of a dtype: alone, behind a condition, or in front of an index. */
+function accepts(op: Op, dtypes: DType[]): boolean {
+  try {
+    op.shape?.(
+      dtypes.map((dtype) => ({ shape: SHAPE, dtype })),
+      OPTIONS,
+    );
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the shape rule takes operands of a dtype: alone, in front of an index, or behind a condition if it looks there. */
 function takes(op: Op, dtype: DType): boolean {
-  const operands: DType[][] = [Array(6).fill(dtype), ['bool', dtype, dtype], [dtype, 'i32']];
-  return operands.some((dtypes) => {
-    try {
-      op.shape?.(
-        dtypes.map((one) => ({ shape: SHAPE, dtype: one })),
-        OPTIONS,
-      );
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  const conditional = !accepts(op, ['bool', 'f32', 'i32']) && accepts(op, ['bool', dtype, dtype]);
+  return accepts(op, Array(6).fill(dtype)) || accepts(op, [dtype, 'i32']) || conditional;
 }
 
 function dtypesOf(op: Op): string {

@@ -1,5 +1,5 @@
 import { Gather, Op, ScatterAdd } from '../../assembly/isa';
-import { bytesOf, checkDtypes, type DType } from '../dtype';
+import { bytesOf, checkDtypes, type DType, isReal } from '../dtype';
 import { IndexError, ShapeError, ValueError } from '../errors';
 import { defineOp } from '../graph/define-op';
 import { cut, type View } from '../graph/emitter';
@@ -77,7 +77,10 @@ const scatterAddOp: Defined<Picking & { n: number }> = defineOp<Picking & { n: n
   name: 'scatterAdd',
   version: 1,
   // [O, C, I] x i32 [O, C, I] or [C] -> [O, N, I]
-  shape: ([y], { n }) => [{ shape: [y!.shape[0]!, n, y!.shape[2]!], dtype: y!.dtype }],
+  shape: ([y], { n }) => {
+    checkDtypes('scatterAdd', [y!], (dtype) => isReal(dtype) || dtype === 'i32', 'f32, f64 and i32');
+    return [{ shape: [y!.shape[0]!, n, y!.shape[2]!], dtype: y!.dtype }];
+  },
   emit: (program, [out], [y, index], { n }) => {
     const source = program.contiguous(y!);
     const indices = program.contiguous(index!);
