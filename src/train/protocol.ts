@@ -66,7 +66,7 @@ export interface PageApi {
   steps(columns: StepColumns): void;
   mark(event: TrainEvent): void;
   /** After an epoch: whether to go on. */
-  epoch(event: EpochEvent): boolean;
+  epoch(event: EpochEvent): boolean | Promise<boolean>;
   /** The next batch of an epoch (from 0), or null after its last. */
   pull(epoch: number): Promise<Fed | null>;
 }

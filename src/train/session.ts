@@ -29,7 +29,13 @@ export function createSession(): WorkerApi {
   let training: Training | null = null;
   return {
     async train(bundle, plan, port) {
-      training = new Training(bundle, plan, port);
+      const { cells } = bundle;
+      try {
+        training = new Training(bundle, plan, port);
+      } catch (error) {
+        // Too large for the memory there is: nothing has been changed.
+        return { error: serializeError(error), cells };
+      }
       return training.run();
     },
     pause: () => training?.pause(),
@@ -170,6 +176,11 @@ class Training {
   /** Steps until the next pause. */
   private allowance = Number.POSITIVE_INFINITY;
   private wake: (() => void) | null = null;
+  private halt = () => {};
+  /** Resolves when the run is stopped, for waits on data that may never come. */
+  private readonly halted = new Promise<null>((resolve) => {
+    this.halt = () => resolve(null);
+  });
   private step = 0;
   private epoch = 1;
   private lr = 0;
@@ -199,6 +210,7 @@ class Training {
 
   stop(): void {
     this.stopping = true;
+    this.halt();
     this.wake?.();
   }
 
@@ -259,11 +271,13 @@ class Training {
         run(pick(plan.train, indices.length, batchSize), data, indices);
       }
     } else {
-      let next: Promise<Fed | null> = this.page.pull(epoch - 1);
-      for (let fed = await next; fed; fed = await next) {
+      const pull = () => Promise.race([this.page.pull(epoch - 1) as Promise<Fed | null>, this.halted]);
+      let next = pull();
+      for (let fed = await this.arrival(next); fed; fed = await this.arrival(next)) {
         for (const program of fed.added) this.store.load(program);
-        // The page prepares the next batch while this one runs.
-        next = this.page.pull(epoch - 1);
+        // The page prepares the next batch while this one runs; if it fails, it is told when it is awaited.
+        next = pull();
+        next.catch(() => {});
         if (!(await this.mayStep())) return null;
         const { rows, program } = fed;
         run(
@@ -273,7 +287,7 @@ class Training {
         );
       }
     }
-    if (seen === 0) return null;
+    if (seen === 0 || (this.stopping && !plan.data)) return null;
     void this.flush();
     const [loss, ...metrics] = sums.map((sum) => sum / seen);
     const named = (values: number[]) => Object.fromEntries(plan.metrics.map((name, i) => [name, values[i]!]));
@@ -294,6 +308,15 @@ class Training {
     };
   }
 
+  /** A batch that the page feeds; where it takes its time, the losses so far do not wait for it. */
+  private async arrival(next: Promise<Fed | null>): Promise<Fed | null> {
+    const waited = turn(this.channel).then(() => 'waited' as const);
+    const fed = await Promise.race([next, waited]);
+    if (fed !== 'waited') return fed;
+    void this.flush();
+    return next;
+  }
+
   /** Before a step: lets messages in from time to time, and waits out a pause. False where the run is to stop. */
   private async mayStep(): Promise<boolean> {
     // Not by the last flush: epochs shorter than a slice flush all the time, and nobody would be heard.
@@ -310,7 +333,7 @@ class Training {
           this.wake = resolve;
         });
       }
-      void this.page.mark({ kind: 'resumed', step: this.step, epoch: this.epoch });
+      if (!this.stopping) void this.page.mark({ kind: 'resumed', step: this.step, epoch: this.epoch });
       this.flushed = performance.now();
     }
     this.allowance--;

@@ -15,7 +15,7 @@ import { type Connection, connect } from './connection';
 import { batchAval, checkAlike, holdOut, isInMemory, type LabelledData, type TrainData, toRows } from './data';
 import { type EpochEvent, History, type TrainEvent } from './events';
 import type { Metric } from './metrics';
-import type { BatchPrograms, Fed, Outcome, PageApi, Rows, TrainPlan } from './protocol';
+import type { BatchPrograms, Bundle, Fed, Outcome, PageApi, Rows, TrainPlan } from './protocol';
 
 /** A traced function of the predictions and targets of a batch: a real number of rank 0. */
 export type Loss = (prediction: Tensor, target: Tensor) => Tensor;
@@ -91,6 +91,13 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
   private readonly fedPrograms = new Map<string, number>();
   private owned: Cell[] = [];
   private connection: Connection | null = null;
+  private stopped = false;
+  private stopWaiting = () => {};
+  /** Resolves when the run is stopped, for whoever waits for the user's data meanwhile. */
+  private readonly quit = new Promise<null>((resolve) => {
+    this.stopWaiting = () => resolve(null);
+  });
+  private early: ((worker: Connection['worker']) => unknown)[] = [];
   private steps: Steps = { data: null, train: { full: -1, tail: -1 }, validation: null };
 
   /** @internal */
@@ -139,28 +146,36 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
 
   /** Holds the run before its next step. */
   pause(): void {
-    void this.connection?.worker.pause();
+    this.tell((worker) => worker.pause());
   }
 
   resume(): void {
-    void this.connection?.worker.resume();
+    this.tell((worker) => worker.resume());
   }
 
   /** Runs so many steps, then pauses. */
   step(count = 1): void {
     checkCount('count', count);
-    void this.connection?.worker.step(count);
+    this.tell((worker) => worker.step(count));
   }
 
   /** Ends the run after the current step; `done` resolves. Any further call does nothing. */
   stop(): void {
-    void this.connection?.worker.stop();
+    this.stopped = true;
+    this.stopWaiting();
+    this.tell((worker) => worker.stop());
   }
 
   /** Brings the weights of now into the model, and returns them. */
   async snapshot(): Promise<StateDict> {
     if (this.connection) this.builder.restore(await this.connection.race(this.connection.worker.snapshot()));
     return this.options.model.stateDict();
+  }
+
+  /** Calls the worker; before it has its work, when the first batch is still awaited, as soon as it has. */
+  private tell(call: (worker: Connection['worker']) => unknown): void {
+    if (this.connection) call(this.connection.worker);
+    else this.early.push(call);
   }
 
   private checkFree(): void {
@@ -231,60 +246,35 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
   }
 
   private async run(): Promise<TrainResult> {
-    const { signal, epochs, batchSize, seed, shuffle, dropLast, metrics = {}, stopWhen = [] } = this.options;
-    const page = new MessageChannel();
+    const { signal, worker } = this.options;
     const abort = () => this.stop();
-    const predicates = Array.isArray(stopWhen) ? stopWhen : [stopWhen];
-    const next = this.feed();
-    let first: ReturnType<typeof next> | null = null;
-    let sourceFailure: unknown = null;
+    const page = new MessageChannel();
+    let connection: Connection | null = null;
     try {
       signal?.throwIfAborted();
-      if (!isInMemory(this.options.data)) {
-        // The first batch is traced before the bundle is made, so that all cells are in it.
-        first = next(0);
-        await first;
-      }
-      const connection = connect(this.options.worker);
-      this.connection = connection;
       signal?.addEventListener('abort', abort);
-      const api: PageApi = {
-        steps: (columns) => this.history.addSteps(columns),
-        mark: (event) => this.history.addMark(event),
-        epoch: (event) => {
-          this.history.addMark(event);
-          return !predicates.some((predicate) => predicate(event));
-        },
-        pull: async (epoch) => {
-          const fed = await (first ?? next(epoch)).catch((error) => {
-            // Itself, rather than what is left of it on its way to the worker and back.
-            sourceFailure = error;
-            throw error;
-          });
-          first = null;
-          return fed && { ...fed, added: this.builder.fresh() };
-        },
-      };
-      expose(api, page.port1);
-      const plan: TrainPlan = {
-        epochs,
-        batchSize,
-        seed,
-        shuffle,
-        dropLast,
-        metrics: Object.keys(metrics),
-        ...this.steps,
-        asks: predicates.length > 0,
-      };
-      const bundle = this.builder.bundle(chooseThreads(this.options.threads ?? 'auto', this.builder.flop));
-      const generator = this.builder.allCells.indexOf(defaultGenerator.cell);
-      if (generator >= 0) bundle.cells[generator]!.values = Int32Array.of(seed, Stream.RUN, 0, 0);
-      const outcome = await connection.race<Outcome>(
-        connection.worker.train(bundle, plan, transfer(page.port2, [page.port2])) as Promise<Outcome>,
+      const next = isInMemory(this.options.data) ? null : this.feed();
+      // The first batch is traced before the bundle is made, so that all cells are in it.
+      const first = next?.(0);
+      if (first) await Promise.race([first, this.quit]);
+      signal?.throwIfAborted();
+      if (this.stopped) return this.stoppedAtOnce();
+      connection = connect(worker);
+      let failure: unknown = null;
+      expose(
+        this.pageApi(first, next, (error) => {
+          failure = error;
+        }),
+        page.port1,
       );
+      const { bundle, generator } = this.bundle();
+      const training = connection.worker.train(bundle, this.plan(), transfer(page.port2, [page.port2]));
+      this.connection = connection;
+      for (const call of this.early.splice(0)) call(connection.worker);
+      const outcome = await connection.race<Outcome>(training as Promise<Outcome>);
       if (generator >= 0) outcome.cells[generator]!.values = defaultGenerator.cell.values();
       this.builder.restore(outcome.cells);
-      if (outcome.error) throw sourceFailure ?? deserializeError(outcome.error);
+      if (outcome.error) throw failure ?? deserializeError(outcome.error);
       signal?.throwIfAborted();
       return this.result(outcome.reason);
     } catch (error) {
@@ -293,10 +283,61 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
     } finally {
       signal?.removeEventListener('abort', abort);
       page.port1.close();
-      this.connection?.close();
+      connection?.close();
       this.connection = null;
       for (const cell of this.owned) cell.owner = null;
     }
+  }
+
+  private plan(): TrainPlan {
+    const { epochs, batchSize, seed, shuffle, dropLast, metrics = {}, stopWhen = [] } = this.options;
+    const asks = [stopWhen].flat().length > 0;
+    return { epochs, batchSize, seed, shuffle, dropLast, metrics: Object.keys(metrics), ...this.steps, asks };
+  }
+
+  /** What the worker gets. Draws of a run start from its seed; the page's generator stays where it is. */
+  private bundle(): { bundle: Bundle; generator: number } {
+    const bundle = this.builder.bundle(chooseThreads(this.options.threads ?? 'auto', this.builder.flop));
+    const generator = this.builder.allCells.indexOf(defaultGenerator.cell);
+    if (generator >= 0) bundle.cells[generator]!.values = Int32Array.of(this.options.seed, Stream.RUN, 0, 0);
+    return { bundle, generator };
+  }
+
+  /** The worker's view of this side. What the user's own code throws goes to `fail`, since only its text travels. */
+  private pageApi(
+    first: Promise<FedRows> | undefined,
+    next: ((epoch: number) => Promise<FedRows>) | null,
+    fail: (error: unknown) => void,
+  ): PageApi {
+    const predicates = [this.options.stopWhen ?? []].flat();
+    const guard =
+      <A, T>(f: (argument: A) => T | Promise<T>) =>
+      async (argument: A): Promise<T> => {
+        try {
+          return await f(argument);
+        } catch (error) {
+          fail(error);
+          throw error;
+        }
+      };
+    return {
+      steps: (columns) => this.history.addSteps(columns),
+      mark: (event) => this.history.addMark(event),
+      epoch: guard((event) => {
+        this.history.addMark(event);
+        return !predicates.some((predicate) => predicate(event));
+      }),
+      pull: guard(async (epoch) => {
+        const fed = await (first ?? next!(epoch));
+        first = undefined;
+        return fed && { ...fed, added: this.builder.fresh() };
+      }),
+    };
+  }
+
+  private stoppedAtOnce(): TrainResult {
+    this.history.addMark({ kind: 'done', reason: 'stopped', step: 0, epoch: 1, seconds: 0 });
+    return this.result('stopped');
   }
 
   private result(reason: TrainResult['reason']): TrainResult {
@@ -312,7 +353,7 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
   }
 
   /** Batches of an iterable, one ahead of the step that the worker runs. */
-  private feed(): (epoch: number) => Promise<Omit<Fed, 'added'> | null> {
+  private feed(): (epoch: number) => Promise<FedRows> {
     let iterator: Iterator<LabelledData> | AsyncIterator<LabelledData> | null = null;
     return async (epoch) => {
       const first = iterator === null;
@@ -351,6 +392,9 @@ function iteratorOf(data: TrainData): Iterator<LabelledData> | AsyncIterator<Lab
   if (Symbol.asyncIterator in data) return data[Symbol.asyncIterator]();
   return (data as Iterable<LabelledData>)[Symbol.iterator]();
 }
+
+/** A batch of an iterable and its program; null after the last. */
+type FedRows = Omit<Fed, 'added'> | null;
 
 type Aval = ReturnType<typeof batchAval>;
 

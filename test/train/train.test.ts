@@ -19,6 +19,7 @@ import {
   tensor,
   train,
   valueAndGrad,
+  zeros,
 } from 'wasmgrad';
 
 function makeModel(): nn.Sequential {
@@ -159,6 +160,13 @@ describe('a run', () => {
     expect(moved).toBeCloseTo(1e-3, 5);
   });
 
+  it('ends with what a predicate throws', async () => {
+    const failing = () => {
+      throw new RangeError('no such metric');
+    };
+    await expect(start({ stopWhen: failing }).done).rejects.toThrow(RangeError);
+  });
+
   it('stops when a predicate on an epoch says so', async () => {
     const result = await start({ epochs: 50, stopWhen: [({ epoch }) => epoch === 2] }).done;
     expect(result).toMatchObject({ reason: 'stopped', steps: 8 });
@@ -246,6 +254,27 @@ describe('iterables of batches', () => {
     await expect(start({ data: once }).done).rejects.toThrow(/no batch for epoch 2.*not a generator/);
   });
 
+  it('can be stopped or aborted while a batch is awaited that never comes', async () => {
+    const never = (count: number) => ({
+      async *[Symbol.asyncIterator]() {
+        yield* parts().slice(0, count);
+        await new Promise(() => {});
+      },
+    });
+    const atOnce = start({ data: never(0) });
+    atOnce.stop();
+    expect(await atOnce.done).toMatchObject({ reason: 'stopped', steps: 0 });
+    const later = start({ data: never(2) });
+    for await (const event of later) if (event.step === 2) break;
+    later.stop();
+    expect(await later.done).toMatchObject({ reason: 'stopped', steps: 2 });
+    const controller = new AbortController();
+    const aborted = start({ data: never(0), signal: controller.signal });
+    controller.abort(new Error('no more'));
+    await expect(aborted.done).rejects.toThrow('no more');
+    expect((await start({ epochs: 1 }).done).reason).toBe('finished');
+  });
+
   it('passes on what the iterable throws', async () => {
     const broken = {
       *[Symbol.iterator]() {
@@ -321,6 +350,21 @@ describe('what goes wrong', () => {
     process.off('unhandledRejection', unhandled);
     expect(unhandled).not.toHaveBeenCalled();
   });
+});
+
+it('refuses a step that does not fit the memory, and the model is as before', async () => {
+  const wide = new nn.Linear(4, 40_000);
+  const before = weights(wide);
+  // The loss takes no target as large as the prediction: [40,000, 40,000] are 6.4 GB.
+  const run = train({
+    model: wide,
+    loss: (prediction, target) => prediction.square().mean().add(target.mean()),
+    optimizer: new optim.SGD(wide.parameters()),
+    data: { x: zeros([40_000, 4]), y: zeros([40_000]) },
+    batchSize: 40_000,
+  });
+  await expect(run.done).rejects.toMatchObject({ name: 'OutOfMemoryError', code: 'OUT_OF_MEMORY', limit: 2 ** 32 });
+  expect(weights(wide)).toEqual(before);
 });
 
 describe('a worker that dies', () => {
