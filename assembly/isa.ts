@@ -83,11 +83,9 @@ export const enum Control {
 }
 
 /**
- * Where the two builds' constant tables lie (`asc --memoryBase`), and where memory that the host may allocate begins: both
- * cores can live in one memory.
+ * Where memory that the host may allocate begins. Below lie the control block and the constant tables of both builds, each
+ * from its memoryBase in asconfig.json on, so that both cores can live in one memory.
  */
-export const TABLES_F32 = 1024;
-export const TABLES_F64 = 32768;
 export const HEAP_BASE = 65536;
 
 /** What a kernel may find wrong with values, as opposed to shapes. */

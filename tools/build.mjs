@@ -101,6 +101,7 @@ export async function buildAll() {
   await buildCore();
   const key = contentKey([
     'assembly',
+    'asconfig.json',
     'src',
     'tools',
     'package.json',

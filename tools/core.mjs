@@ -8,25 +8,13 @@ import { cache, contentKey, isCurrent, replaceFile, root } from './stamp.mjs';
 const precisions = ['f32', 'f64'];
 const asc = join(root, 'node_modules/assemblyscript/bin/asc.js');
 
-// -O3 and --converge hoist the loads of unrolled kernels and cost a fifth of their speed.
-const flags = [
-  '-O2',
-  '--enable=simd,threads',
-  '--importMemory',
-  '--sharedMemory',
-  '--zeroFilledMemory',
-  '--maximumMemory=65536',
-  '--memoryBase=1024',
-  '--runtime=stub',
-  '--noAssert',
-];
-
 export const corePath = (precision) => join(root, 'build', `core-${precision}.wasm`);
 
 async function compile(precision) {
   const product = corePath(precision);
   const temporary = `${product}.${process.pid}`;
-  const args = [asc, 'assembly/run.ts', ...flags, '--use', `real=${precision}`, '-o', temporary];
+  // asconfig.json has the flags. Not -O3 or --converge, which hoist the loads of unrolled kernels and cost a fifth of their speed.
+  const args = [asc, '--config', 'asconfig.json', '--target', precision, '--outFile', temporary];
   await promisify(execFile)(process.execPath, args, { cwd: root }).catch((error) => {
     throw new Error(`asc could not compile the ${precision} core:\n${error.stderr || error.message}`);
   });
@@ -34,7 +22,7 @@ async function compile(precision) {
 }
 
 async function buildIfStale() {
-  const key = contentKey(['assembly', 'package-lock.json', 'tools/core.mjs']);
+  const key = contentKey(['assembly', 'asconfig.json', 'package-lock.json', 'tools/core.mjs']);
   const stamp = join(cache, 'core.stamp');
   if (isCurrent(stamp, key, precisions.map(corePath))) return;
   console.error('building the core…');

@@ -27,8 +27,7 @@ export function lower(graph: Graph): Lowered {
   const settled = (value: Value): View => {
     emitter.name = 'return';
     const view = state.view(value);
-    const stable = updated.has(view.buffer) ? copyOf(emitter, view) : emitter.contiguous(view);
-    return stable;
+    return updated.has(view.buffer) ? copyOf(emitter, view) : emitter.contiguous(view);
   };
   const outputs = graph.outputs.map((value) => settled(resolve(value)));
   for (const { buffer } of outputs) kept.add(buffer);
@@ -148,7 +147,9 @@ function usersOf(nodes: Node[], graph: Graph, resolve: (value: Value) => Value):
   const users = new Map<Value, (Node | null)[]>();
   const use = (value: Value, user: Node | null) => {
     const own = resolve(value);
-    users.set(own, [...(users.get(own) ?? []), user]);
+    const known = users.get(own);
+    if (known) known.push(user);
+    else users.set(own, [user]);
   };
   for (const node of nodes) if (node.origin.kind === 'op') for (const input of node.origin.inputs) use(input, node);
   for (const value of [...graph.outputs, ...graph.updates.values()]) use(value, null);

@@ -1,5 +1,6 @@
 import f32 from 'core:f32';
 import f64 from 'core:f64';
+import { instantiateSync } from '@assemblyscript/loader';
 import * as isa from '../../assembly/isa';
 import { ALIGNMENT, Control, Record as Header, Op, SCRATCH_BYTES, SLACK } from '../../assembly/isa';
 
@@ -30,9 +31,9 @@ export class Core {
     readonly precision: 'f32' | 'f64',
     hex: string,
   ) {
-    const module = new WebAssembly.Module(Uint8Array.from(hex.match(/../g)!, (byte) => Number.parseInt(byte, 16)));
-    const instance = new WebAssembly.Instance(module, { env: { memory: this.memory } });
-    this.execute = instance.exports.run as typeof this.execute;
+    const wasm = Uint8Array.from(hex.match(/../g)!, (byte) => Number.parseInt(byte, 16));
+    const { exports } = instantiateSync<{ run: Core['execute'] }>(wasm, { env: { memory: this.memory } });
+    this.execute = exports.run;
     this.reset();
   }
 
