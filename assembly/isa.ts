@@ -30,6 +30,7 @@ export const enum Op {
   ADAM = 12, // optimizer.ts
   CHECK = 13, // commit.ts
   COMMIT = 14, // commit.ts
+  GROUP = 15, // run.ts
 }
 
 /** The first three words of every record. */
@@ -483,4 +484,14 @@ export const enum Check {
 /** COMMIT: ends the run here, with Status.NON_FINITE or Status.FAULT, if one was seen. One chunk. */
 export const enum Commit {
   WORDS = 3,
+}
+
+/**
+ * GROUP: records that need nothing of each other, run as one, so that no thread waits between them. They stand one behind the
+ * other; chunks count through all of them.
+ *
+ *   [ GROUP, words, chunks of all | record | record | … ]
+ */
+export const enum Group {
+  FIRST = 3,
 }

@@ -1,5 +1,5 @@
 import { chunkOf, claim, complete, loadTicket, recordOf, runOf, storeTicket, ticket } from './chunks';
-import { Control, Op, Record, SCRATCH_BYTES, Status } from './isa';
+import { Control, Group, Op, Record, SCRATCH_BYTES, Status } from './isa';
 import { check } from './kernels/commit';
 import { gather, scatterAdd } from './kernels/gather';
 import { gemm } from './kernels/gemm';
@@ -61,7 +61,20 @@ function execute(record: usize, chunk: i32, scratch: usize): void {
     case Op.CHECK:
       check(record, chunk);
       break;
+    case Op.GROUP:
+      member(record, chunk, scratch);
+      break;
   }
+}
+
+/** Runs a chunk of a group: it belongs to the member whose share of the count it falls into. */
+function member(group: usize, chunk: i32, scratch: usize): void {
+  let record = group + (<usize>Group.FIRST << 2);
+  while (chunk >= word(record, Record.CHUNKS)) {
+    chunk -= word(record, Record.CHUNKS);
+    record += <usize>word(record, Record.WORDS) << 2;
+  }
+  execute(record, chunk, scratch);
 }
 
 @inline

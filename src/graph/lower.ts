@@ -1,4 +1,4 @@
-import { ALIGNMENT, Check, Commit, MAX_PROGRAM_WORDS, Op, SLACK } from '../../assembly/isa';
+import { ALIGNMENT, Check, Commit, Group, MAX_PROGRAM_WORDS, Op, SLACK } from '../../assembly/isa';
 import type { Cell } from '../cell';
 import { bytesOf, isReal, type Real } from '../dtype';
 import { DtypeError, OutOfMemoryError } from '../errors';
@@ -8,7 +8,7 @@ import { type Buffer, cut, type Draft, Emitter, type View } from './emitter';
 import { fuse, settleMaps } from './fuse';
 import { type Graph, type Node, reachable, type Value } from './graph';
 import { shareCommon } from './passes';
-import { mayOverwrite, plan } from './plan';
+import { chunksOf, group, mayOverwrite, plan } from './plan';
 
 export interface Lowered {
   program: Program;
@@ -40,13 +40,14 @@ export function lower(graph: Graph): Lowered {
   const main = fuse(emitter.take());
   const drafts = updates.length > 0 ? withCommit(emitter, main, updates, outputs, kept) : main;
   settleMaps(drafts, kept);
+  const groups = group(drafts);
   const inputs = graph.arguments.map((value) => state.view(value));
   const arenaBytes = plan(
-    drafts,
+    groups,
     inputs.map((view) => view.buffer),
     kept,
   );
-  const program = encode(emitter.real, drafts, inputs, outputs, arenaBytes, state.constants);
+  const program = encode(emitter.real, groups, inputs, outputs, arenaBytes, state.constants);
   program.cells = state.cells.map((cell) => ({
     dtype: cell.dtype,
     size: cell.size,
@@ -303,7 +304,7 @@ function placeOf(view: View): Place {
 
 function encode(
   real: Real,
-  drafts: Draft[],
+  groups: Draft[][],
   inputs: View[],
   outputs: View[],
   arenaBytes: number,
@@ -319,9 +320,10 @@ function encode(
   const relocations: number[] = [];
   const segments: number[] = [];
   const records: RecordNote[] = [];
-  for (const draft of drafts) {
+  const write = (draft: Draft, number: number) => {
     records.push({
       word: words.length,
+      number,
       op: draft.op,
       name: draft.name,
       writes: [...draft.writes.values()].map(placeOf),
@@ -337,6 +339,13 @@ function encode(
         words.push(word.buffer.offset + word.bytes);
       }
     }
+  };
+  for (const [number, group] of groups.entries()) {
+    if (group.length > 1) {
+      const length = group.reduce((total, draft) => total + draft.words.length, Group.FIRST);
+      words.push(Op.GROUP, length, chunksOf(group));
+    }
+    for (const draft of group) write(draft, number);
   }
   words.push(Op.END, 3, 0);
   if (words.length > MAX_PROGRAM_WORDS) {
@@ -378,6 +387,7 @@ const NAMES: Record<Op, string> = {
   [Op.ADAM]: 'adam',
   [Op.CHECK]: 'check',
   [Op.COMMIT]: 'commit',
+  [Op.GROUP]: 'group',
 };
 
 /** A record as a line of a listing: kernel, what it is for, results ← operands. */

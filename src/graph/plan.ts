@@ -1,4 +1,4 @@
-import { ALIGNMENT, SLACK, Slot } from '../../assembly/isa';
+import { ALIGNMENT, MAX_CHUNKS, Op, SLACK, Slot } from '../../assembly/isa';
 import type { Buffer, Draft } from './emitter';
 
 interface Lifetime {
@@ -13,7 +13,7 @@ interface Lifetime {
  * takes the place of an operand that dies with it where its record allows. `inputs` live from the start, `kept` to the end.
  * Placed by falling size, each at the lowest offset that is free for its whole life (Pisarchyk & Lee 2020, greedy by size).
  */
-export function plan(drafts: Draft[], inputs: Buffer[], kept: ReadonlySet<Buffer>): number {
+export function plan(groups: Draft[][], inputs: Buffer[], kept: ReadonlySet<Buffer>): number {
   const lives = new Map<Buffer, Lifetime>();
   const touch = (buffer: Buffer, at: number) => {
     if (buffer.kind !== 'arena') return;
@@ -25,22 +25,57 @@ export function plan(drafts: Draft[], inputs: Buffer[], kept: ReadonlySet<Buffer
     life.last = Math.max(life.last, at);
   };
   for (const buffer of inputs) touch(buffer, -1);
-  drafts.forEach((draft, at) => {
-    for (const buffer of [...draft.reads, ...draft.writes.keys()]) touch(buffer, at);
+  // The records of a group run at one time: none may write over what another reads.
+  groups.forEach((group, at) => {
+    for (const draft of group) for (const buffer of [...draft.reads, ...draft.writes.keys()]) touch(buffer, at);
   });
-  for (const buffer of kept) touch(buffer, drafts.length);
-  drafts.forEach((draft, at) => {
-    for (const [to, from] of inPlacePairs(draft)) {
-      const target = lives.get(to);
-      const source = lives.get(from);
-      if (!target || !source || target === source || target.first !== at || source.last !== at) continue;
-      if (target.bytes !== source.bytes) continue;
-      source.last = target.last;
-      source.buffers.push(...target.buffers);
-      for (const buffer of target.buffers) lives.set(buffer, source);
+  for (const buffer of kept) touch(buffer, groups.length);
+  groups.forEach((group, at) => {
+    for (const draft of group) {
+      for (const [to, from] of inPlacePairs(draft)) {
+        const target = lives.get(to);
+        const source = lives.get(from);
+        if (!target || !source || target === source || target.first !== at || source.last !== at) continue;
+        if (target.bytes !== source.bytes) continue;
+        if (group.some((other) => other !== draft && source.buffers.some((buffer) => touches(other, buffer)))) continue;
+        source.last = target.last;
+        source.buffers.push(...target.buffers);
+        for (const buffer of target.buffers) lives.set(buffer, source);
+      }
     }
   });
   return place([...new Set(lives.values())]);
+}
+
+function touches(draft: Draft, buffer: Buffer): boolean {
+  return draft.reads.has(buffer) || draft.writes.has(buffer);
+}
+
+/**
+ * Puts records that follow each other and need nothing of each other into one group: between groups every thread waits for
+ * the last chunk, within one none does. A commit stands alone, since it may end the program.
+ */
+export function group(drafts: Draft[]): Draft[][] {
+  const groups: Draft[][] = [];
+  for (const draft of drafts) {
+    const last = groups.at(-1);
+    if (last && last.every((other) => independent(other, draft)) && chunksOf(last) + draft.chunks <= MAX_CHUNKS) {
+      last.push(draft);
+    } else groups.push([draft]);
+  }
+  return groups;
+}
+
+function independent(earlier: Draft, later: Draft): boolean {
+  if (earlier.op === Op.COMMIT || later.op === Op.COMMIT) return false;
+  for (const buffer of earlier.writes.keys()) if (touches(later, buffer)) return false;
+  for (const buffer of later.writes.keys()) if (earlier.reads.has(buffer)) return false;
+  return true;
+}
+
+/** The chunks of all records of a group. */
+export function chunksOf(group: Draft[]): number {
+  return group.reduce((total, { chunks }) => total + chunks, 0);
 }
 
 /** Whether a record may write `to` over its operand `from`: nothing of `from` may be read after that place was written. */

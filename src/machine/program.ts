@@ -21,6 +21,8 @@ export interface Place {
 export interface RecordNote {
   /** The first of its words. */
   word: number;
+  /** Which record of the program it is; the members of a group share a number. */
+  number: number;
   op: Op;
   /** The ops that it stands for, as the user wrote them. */
   name: string;
@@ -51,12 +53,17 @@ export interface Program {
   records: RecordNote[];
 }
 
-/** One line a record: what `compile(…).disassemble()` prints. */
+/** How many records a program has, groups counted as one. */
+export function recordCount({ records }: Program): number {
+  return (records.at(-1)?.number ?? -1) + 1;
+}
+
+/** What `compile(…).disassemble()` prints: a line a record, a number for all that run as one. */
 export function disassemble(program: Program): string {
-  const lines = program.records.map((record, i) => `${String(i).padStart(3)}  ${record.text}`);
-  const bytes = program.words.length * 4;
-  return [
-    `; ${program.real}, ${program.records.length} records in ${bytes} bytes, arena ${program.arenaBytes} bytes`,
-    ...lines,
-  ].join('\n');
+  const { real, records, words, arenaBytes } = program;
+  const lines = records.map(
+    ({ number, text }, i) => `${(records[i - 1]?.number === number ? '' : String(number)).padStart(3)}  ${text}`,
+  );
+  const head = `; ${real}, ${recordCount(program)} records in ${words.byteLength} bytes, arena ${arenaBytes} bytes`;
+  return [head, ...lines].join('\n');
 }

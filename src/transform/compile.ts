@@ -3,7 +3,7 @@ import { theMachine } from '../graph/execute';
 import { lower } from '../graph/lower';
 import { activeTrace, type Moded, Trace } from '../graph/trace';
 import type { LoadedProgram } from '../machine/machine';
-import { disassemble } from '../machine/program';
+import { disassemble, recordCount } from '../machine/program';
 import { Tensor } from '../tensor';
 import { flattenTree } from './tree';
 
@@ -14,6 +14,7 @@ export interface CompileOptions {
 
 /** What a compiled program takes. */
 export interface ProgramStats {
+  /** Groups of records that run as one count once. */
   records: number;
   /** Of the records themselves. */
   programBytes: number;
@@ -96,7 +97,7 @@ export function compile<F extends AnyFunction>(f: F, { threads = 1 }: CompileOpt
       const { loaded, cellBytes } = latest();
       const { records, words, arenaBytes, constantBytes } = loaded.program;
       return {
-        records: records.length,
+        records: recordCount(loaded.program),
         programBytes: words.byteLength,
         arenaBytes,
         constantBytes,

@@ -123,7 +123,7 @@ describe('passes', () => {
   const records = (f: (...xs: Tensor[]) => unknown, ...xs: Tensor[]) => {
     const compiled = compile(f);
     compiled(...xs);
-    return compiled.stats().records;
+    return compiled.disassemble().split('\n').length - 1;
   };
   const square4 = tensor([
     [1, 2],
@@ -146,6 +146,24 @@ describe('passes', () => {
     expectSameBits(a!, b!);
     expect(records((x) => [matmul(x, x), matmul(x, x.transpose())], square4)).toBe(2);
     expect(compile((x: Tensor) => [dropout(x), dropout(x)])(tensor([1, 1])).length).toBe(2);
+  });
+
+  it('run what needs nothing of each other as one record, on any number of threads', () => {
+    const x = decode(numbers([130, 140], 5), 'f32');
+    const f = (t: Tensor) => [
+      matmul(t, t.transpose()),
+      softmax(t),
+      t.transpose().exp(),
+      t.sum({ axis: 0 }),
+      concat([t, t]),
+    ];
+    for (const threads of [1, 2]) {
+      const compiled = compile(f, { threads });
+      for (let run = 0; run < 20; run++) compiled(x).forEach((y, i) => expectSameBits(y, f(x)[i]!));
+      // The two halves of concat are written into one place, one after the other.
+      expect(compiled.stats().records).toBe(2);
+      expect(compiled.disassemble().split('\n').length - 1).toBeGreaterThanOrEqual(6);
+    }
   });
 
   it('keep 0 and -0 apart, and NaN and the infinities', () => {
