@@ -1,0 +1,130 @@
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { instantiatePeak } from './peak';
+
+/** What a sample took, in seconds, and a number that depends on what was computed, so that it had to be. */
+export interface Sample {
+  wall: number;
+  /** Of all threads of the process. */
+  cpu: number;
+  value: number;
+}
+
+/** One of those whose times are compared. */
+export interface Contender {
+  name: string;
+  threads: number;
+  /** Times `repeats` calls in a row. */
+  sample(repeats: number): Promise<Sample>;
+}
+
+/** Seconds a call. */
+export interface Timing {
+  name: string;
+  threads: number;
+  median: number;
+  /** The quartiles. */
+  spread: [number, number];
+  /** By quiet round. */
+  samples: number[];
+}
+
+const ROUNDS = 25;
+/** Rounds that count. A neighbour on the same physical core, say, slows code for seconds, and some code more than other. */
+const QUIET_ROUNDS = 13;
+/** A sample lasts about as long: long against the clock's steps, short against the machine's moods. */
+const SAMPLE_SECONDS = 0.015;
+const WARM_UP_SECONDS = 0.3;
+/** BLAS and OpenMP threads spin for a while after their work, and would take a core from the next contender. */
+const SETTLE_MS = 40;
+
+/** Where values end, so that no engine may leave out what made them. */
+export const sink = { value: 0 };
+
+/** A contender of this process. */
+export function local(name: string, threads: number, call: () => number): Contender {
+  return {
+    name,
+    threads,
+    async sample(repeats) {
+      const wall = performance.now();
+      const cpu = process.cpuUsage();
+      let value = 0;
+      for (let i = 0; i < repeats; i++) value = call();
+      const { user, system } = process.cpuUsage(cpu);
+      return { wall: (performance.now() - wall) / 1e3, cpu: (user + system) / 1e6, value };
+    },
+  };
+}
+
+/**
+ * One thread is timed by its process's own clock, which stands still while another process has the core; several threads
+ * by the wall's, since they wait for each other.
+ */
+const clock = ({ threads }: Contender, { wall, cpu }: Sample) => (threads === 1 ? cpu : wall);
+
+/** How long a loop in registers takes now, in milliseconds: what the machine's mood is told by. */
+const loop = instantiatePeak();
+function probe(): number {
+  const start = performance.now();
+  sink.value += loop(10_000, 0.5, 1);
+  return performance.now() - start;
+}
+
+/**
+ * Lets all contenders warm up, then takes a sample of each in every round, in turn from another one on. Those rounds count
+ * in which the probe, taken before every sample, was slowed least.
+ */
+export async function race(contenders: Contender[]): Promise<Timing[]> {
+  const repeats: number[] = [];
+  for (const contender of contenders) repeats.push(await warmUp(contender));
+  const rounds: { disturbance: number; times: number[] }[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const times: number[] = [];
+    let disturbance = 0;
+    for (let turn = 0; turn < contenders.length; turn++) {
+      const at = (round + turn) % contenders.length;
+      const contender = contenders[at]!;
+      disturbance += Math.min(probe(), probe(), probe());
+      const sample = await contender.sample(repeats[at]!);
+      times[at] = clock(contender, sample) / repeats[at]!;
+      sink.value += sample.value;
+      if (contender.threads > 1) await sleep(SETTLE_MS);
+    }
+    rounds.push({ disturbance, times });
+  }
+  const quiet = rounds.toSorted((a, b) => a.disturbance - b.disturbance).slice(0, QUIET_ROUNDS);
+  return contenders.map(({ name, threads }, i) => {
+    const own = quiet.map(({ times }) => times[i]!);
+    const spread: [number, number] = [quantile(own, 0.25), quantile(own, 0.75)];
+    return { name, threads, median: quantile(own, 0.5), spread, samples: own };
+  });
+}
+
+/** Calls until code is compiled and caches are warm; returns how many calls make a sample. */
+async function warmUp({ sample }: Contender): Promise<number> {
+  let repeats = 1;
+  let spent = 0;
+  let wall = 0;
+  while (spent < WARM_UP_SECONDS || wall < SAMPLE_SECONDS / 2) {
+    ({ wall } = await sample(repeats));
+    spent += wall;
+    if (wall < SAMPLE_SECONDS / 2) repeats = Math.ceil(repeats * Math.min(10, SAMPLE_SECONDS / wall));
+    // V8 replaces its quick first code by optimised code in the background, while the thread rests.
+    await sleep(1);
+  }
+  return Math.max(1, Math.round((repeats * SAMPLE_SECONDS) / wall));
+}
+
+/** How many times longer `other` took than `own`: the median over the rounds, so that what slows both does not count. */
+export function ratio(other: Timing, own: Timing): number {
+  return quantile(
+    other.samples.map((time, round) => time / own.samples[round]!),
+    0.5,
+  );
+}
+
+function quantile(values: number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.round(share * (sorted.length - 1))]!;
+}

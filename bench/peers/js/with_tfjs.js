@@ -1,0 +1,112 @@
+// TensorFlow.js on its WebAssembly backend, with its own gradients and optimizers. It has no threads in Node.
+import { createInterface } from 'node:readline';
+import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-wasm';
+import { BATCHES, centred, uniform } from '../../data';
+
+const FLOATS = 4_000_000;
+
+/** Variables of dense layers: weights [out, in] and biases. */
+function layers(sizes) {
+  return sizes.slice(1).flatMap((outputs, i) => {
+    const inputs = sizes[i];
+    const bound = Math.fround(1 / Math.sqrt(inputs));
+    const make = (shape, stream) =>
+      tf.variable(
+        tf.tensor(
+          uniform(tf.util.sizeFromShape(shape), stream).map((u) => Math.fround(u * 2 - 1) * bound),
+          shape,
+        ),
+      );
+    return [make([outputs, inputs], 100 + 2 * i), make([outputs], 101 + 2 * i)];
+  });
+}
+
+const dense = (x, w, b) => tf.add(tf.matMul(x, w, false, true), b);
+const batches = (batch, inputs) =>
+  Array.from({ length: BATCHES }, (_, i) => tf.tensor(uniform(batch * inputs, 10 + i), [batch, inputs]));
+
+/** Returns a step that goes through the batches and returns the loss, a tensor. */
+function stepOf(optimizer, xs, ys, loss) {
+  let i = 0;
+  return () => {
+    const [x, y] = [xs[i % xs.length], ys[i % ys.length]];
+    i++;
+    return optimizer.minimize(() => loss(x, y), true);
+  };
+}
+
+function sgdStep(batch, inputs, outputs) {
+  const xs = batches(batch, inputs);
+  const [realW, realB] = [tf.tensor(uniform(outputs * inputs, 1), [outputs, inputs]), tf.tensor(uniform(outputs, 2))];
+  const ys = xs.map((x) => dense(x, realW, realB));
+  const [w, b] = layers([inputs, outputs]);
+  return stepOf(tf.train.sgd(0.01), xs, ys, (x, y) => tf.mean(tf.squaredDifference(tf.relu(dense(x, w, b)), y)));
+}
+
+function adamStep(batch, sizes) {
+  const classes = sizes.at(-1);
+  const ys = Array.from({ length: BATCHES + 1 }, (_, i) => {
+    const labels = Int32Array.from(uniform(batch, 50 + i), (u) => Math.fround(u * classes));
+    return tf.oneHot(tf.tensor1d(labels, 'int32'), classes);
+  });
+  const parameters = layers(sizes);
+  const loss = (x, y) => {
+    let z = x;
+    for (let i = 0; i < parameters.length; i += 2) {
+      z = dense(i > 0 ? tf.relu(z) : z, parameters[i], parameters[i + 1]);
+    }
+    return tf.losses.softmaxCrossEntropy(y, z);
+  };
+  return stepOf(tf.train.adam(1e-3, 0.9, 0.999, 1e-8), batches(batch, sizes[0]), ys, loss);
+}
+
+function pass(op) {
+  const [x, y] = [tf.tensor(centred(FLOATS, 1)), tf.tensor(uniform(FLOATS, 2))];
+  const calls = {
+    relu: () => tf.relu(x),
+    add: () => tf.add(x, y),
+    sum: () => tf.sum(x),
+    exp: () => tf.exp(x),
+    tanh: () => tf.tanh(x),
+  };
+  return calls[op];
+}
+
+/** The function that is timed; it returns a tensor. */
+function build(workload) {
+  const [kind, op] = workload.split(' ');
+  if (kind === 'W1') return sgdStep(512, 10, 2);
+  if (kind === 'W2') return adamStep(64, [784, 128, 10]);
+  if (kind === 'W2b') return adamStep(128, [784, 512, 512, 10]);
+  if (kind === 'W7') return pass(op);
+  throw new Error(workload);
+}
+
+const firstOf = (x) => tf.tidy(() => tf.slice(tf.reshape(x, [-1]), [0], [1]).dataSync()[0]);
+
+const { log } = console;
+console.log = console.warn = () => {}; // its notices are no answers
+await tf.setBackend('wasm');
+await tf.ready();
+log(JSON.stringify({ version: tf.version.tfjs, unfit: null }));
+let current;
+let call;
+for await (const line of createInterface({ input: process.stdin })) {
+  const { workload, repeats } = JSON.parse(line);
+  if (workload !== current) {
+    tf.disposeVariables();
+    [current, call] = [workload, build(workload)];
+  }
+  const wall = performance.now();
+  const cpu = process.cpuUsage();
+  let out;
+  for (let i = 0; i < repeats; i++) {
+    out?.dispose();
+    out = call();
+  }
+  const { user, system } = process.cpuUsage(cpu);
+  const seconds = (performance.now() - wall) / 1e3;
+  log(JSON.stringify({ wall: seconds, cpu: (user + system) / 1e6, value: firstOf(out) }));
+  out.dispose();
+}

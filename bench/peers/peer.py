@@ -1,0 +1,71 @@
+"""What the peers in Python share: the same numbers as bench/data.ts, and the conversation with bench/peers.ts."""
+
+import json
+import sys
+import time
+
+import numpy as np
+
+BATCHES = 16
+
+
+def uniform(shape, stream):
+    """Numbers in [0, 1): the bits of `uniform` in bench/data.ts."""
+    h = np.arange(np.prod(shape), dtype=np.uint32) + np.uint32(stream * 0x9E3779B1 & 0xFFFFFFFF)
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        h ^= h >> np.uint32(shift)
+        h *= np.uint32(factor)
+    h ^= h >> np.uint32(16)
+    return (h / 2**32).astype(np.float32).reshape(shape)
+
+
+def layers(sizes):
+    """Weights [out, in] and biases of dense layers."""
+    parameters = []
+    for inputs, outputs in zip(sizes, sizes[1:]):
+        for shape in ((outputs, inputs), (outputs,)):
+            parameters.append((uniform(shape, 100 + len(parameters)) * 2 - 1) * np.float32(inputs**-0.5))
+    return parameters
+
+
+def regression(batch, inputs, outputs):
+    """Batches of x and what a layer with other weights makes of them."""
+    w, b = uniform((outputs, inputs), 1), uniform((outputs,), 2)
+    xs = [uniform((batch, inputs), 10 + i) for i in range(BATCHES)]
+    return xs, [x @ w.T + b for x in xs]
+
+
+def classification(batch, inputs, classes):
+    """One batch of classes more than of x: every x meets many classes, so that a network never knows them by heart."""
+    xs = [uniform((batch, inputs), 10 + i) for i in range(BATCHES)]
+    return xs, [(uniform((batch,), 50 + i) * classes).astype(np.int64) for i in range(BATCHES + 1)]
+
+
+def serve(version, build):
+    """
+    Greets with {"version": …, "unfit": null or a reason}, then answers requests, JSON a line:
+    {"workload": name, "repeats": n} → {"wall": s, "cpu": s, "value": of the last call}.
+    `build(name)` returns the function that is timed.
+    """
+    print(json.dumps({"version": version, "unfit": unfit()}), flush=True)
+    current, call = None, None
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["workload"] != current:
+            current = request["workload"]
+            call = build(current)
+        wall, cpu = time.perf_counter(), time.process_time()
+        for _ in range(request["repeats"]):
+            value = call()
+        answer = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "value": float(value)}
+        print(json.dumps(answer), flush=True)
+
+
+def unfit():
+    """Debian's reference BLAS is twenty times slower than OpenBLAS, and is what numpy and PyTorch find without it."""
+    try:
+        with open("/proc/self/maps") as maps:
+            slow = any("/blas/libblas" in line for line in maps)
+    except FileNotFoundError:
+        return None
+    return "its BLAS is the slow reference one; install libopenblas0-pthread" if slow else None

@@ -1,0 +1,183 @@
+import {
+  add,
+  assign,
+  Cell,
+  compile,
+  crossEntropy,
+  exp,
+  linear,
+  matmul,
+  mseLoss,
+  nn,
+  optim,
+  relu,
+  sum,
+  type Tensor,
+  tanh,
+  tensor,
+  transpose,
+  valueAndGrad,
+} from 'wasmgrad';
+import { theMachine } from '../src/graph/execute';
+import { lower } from '../src/graph/lower';
+import { Trace } from '../src/graph/trace';
+import { BATCHES, centred, uniform } from './data';
+
+/** What is timed: `call` does it once and returns a number of what it computed. */
+export interface Prepared {
+  call(): number;
+  release(): void;
+}
+
+export interface Workload {
+  /** As the peers know it, too. */
+  name: string;
+  /** The numbers of threads it is timed on. */
+  threads: number[];
+  prepare(threads: number): Prepared;
+  /** What a call takes, where a physical limit exists to compare it with; a step's time is shown as it is. */
+  work: { unit: 'FLOP' | 'byte'; amount: number } | null;
+}
+
+/** A linear layer's weights [out, in] and biases, and so on. */
+function initialise(model: nn.Sequential): void {
+  let inputs = 0;
+  for (const [i, parameter] of model.parameters().entries()) {
+    if (parameter.shape.length === 2) inputs = parameter.shape[1]!;
+    const bound = Math.fround(1 / Math.sqrt(inputs));
+    const values = uniform(parameter.size, 100 + i).map((value) => Math.fround(value * 2 - 1) * bound);
+    assign(parameter, tensor(values, { shape: parameter.shape }));
+  }
+}
+
+/** A compiled step, called with one batch after the other: they are copied into the core's memory in every call. */
+function prepareStep(
+  model: nn.Sequential,
+  optimizer: optim.Optimizer,
+  loss: (prediction: Tensor, target: Tensor) => Tensor,
+  xs: Tensor[],
+  ys: Tensor[],
+  threads: number,
+): Prepared {
+  const step = compile(
+    (x: Tensor, y: Tensor) => {
+      const { value, grads } = valueAndGrad(() => loss(model.forward(x), y), { wrt: model.parameters() })();
+      optimizer.step(grads);
+      return value;
+    },
+    { threads },
+  );
+  let i = 0;
+  return {
+    call() {
+      const value = step(xs[i % xs.length]!, ys[i % ys.length]!).item();
+      i++;
+      return value;
+    },
+    release() {}, // the collector's
+  };
+}
+
+const batchesOf = (count: number, make: (i: number) => Tensor) => Array.from({ length: count }, (_, i) => make(i));
+
+/** The first seed's step: a ReLU layer learns to be another layer. */
+function regression(batch: number, inputs: number, outputs: number): Workload['prepare'] {
+  return (threads) => {
+    const model = new nn.Sequential(new nn.Linear(inputs, outputs), new nn.ReLU());
+    initialise(model);
+    const w = tensor(uniform(outputs * inputs, 1), { shape: [outputs, inputs] });
+    const b = tensor(uniform(outputs, 2));
+    const xs = batchesOf(BATCHES, (i) => tensor(uniform(batch * inputs, 10 + i), { shape: [batch, inputs] }));
+    const ys = xs.map((x) => linear(x, w, b));
+    return prepareStep(model, new optim.SGD(model.parameters(), { lr: 0.01 }), mseLoss, xs, ys, threads);
+  };
+}
+
+/** One batch of classes more than of x: every x meets many classes, so that a network never knows them by heart. */
+function classification(batch: number, sizes: number[]): Workload['prepare'] {
+  return (threads) => {
+    const layers = sizes
+      .slice(1)
+      .flatMap((outputs, i) => [...(i > 0 ? [new nn.ReLU()] : []), new nn.Linear(sizes[i]!, outputs)]);
+    const model = new nn.Sequential(...layers);
+    initialise(model);
+    const [inputs, classes] = [sizes[0]!, sizes.at(-1)!];
+    const xs = batchesOf(BATCHES, (i) => tensor(uniform(batch * inputs, 10 + i), { shape: [batch, inputs] }));
+    const ys = batchesOf(BATCHES + 1, (i) =>
+      tensor(Int32Array.from(uniform(batch, 50 + i), (value) => Math.fround(value * classes))),
+    );
+    return prepareStep(model, new optim.Adam(model.parameters()), crossEntropy, xs, ys, threads);
+  };
+}
+
+/** A program whose operands are cells, which lie in the core's memory: what is timed copies nothing in or out. */
+function prepareProgram(f: () => Tensor, threads: number): Prepared {
+  const trace = new Trace();
+  const { program, cells } = lower(trace.close([trace.record(f)]));
+  const loaded = theMachine().load(
+    program,
+    cells.map((cell) => cell.storage),
+  );
+  const fill = () => {};
+  return {
+    call() {
+      loaded.run(fill, threads);
+      return loaded.peek(0)[0]!;
+    },
+    release: () => loaded.unload(),
+  };
+}
+
+function product(m: number, k: number, n: number, layout: string, threads: number[]): Workload {
+  const matrix = (rows: number, columns: number, stream: number, transposed: boolean) => {
+    const values = centred(rows * columns, stream);
+    const stored = new Cell(tensor(values, { shape: transposed ? [columns, rows] : [rows, columns] }));
+    return () => (transposed ? transpose(stored) : stored);
+  };
+  return {
+    name: `W3 ${m}×${k}×${n} ${layout}`,
+    threads,
+    prepare(count) {
+      const a = matrix(m, k, 1, layout[0] === 'T');
+      const b = matrix(k, n, 2, layout[1] === 'T');
+      return prepareProgram(() => matmul(a(), b()), count);
+    },
+    work: { unit: 'FLOP', amount: 2 * m * k * n },
+  };
+}
+
+const FLOATS = 4_000_000;
+
+/** `arrays`: how many of them an op reads and writes. */
+function pass(name: string, arrays: number, op: (x: Tensor, y: Tensor) => Tensor): Workload {
+  return {
+    name: `W7 ${name}`,
+    threads: [1],
+    prepare(threads) {
+      const [x, y] = [new Cell(tensor(centred(FLOATS, 1))), new Cell(tensor(uniform(FLOATS, 2)))];
+      return prepareProgram(() => op(x, y), threads);
+    },
+    work: { unit: 'byte', amount: 4 * FLOATS * arrays },
+  };
+}
+
+const LAYOUTS = ['NN', 'NT', 'TN', 'TT'];
+const onBoth = [1, 2];
+
+export const workloads: Workload[] = [
+  { name: 'W1', threads: onBoth, prepare: regression(512, 10, 2), work: null },
+  { name: 'W2', threads: onBoth, prepare: classification(64, [784, 128, 10]), work: null },
+  { name: 'W2b', threads: onBoth, prepare: classification(128, [784, 512, 512, 10]), work: null },
+  ...LAYOUTS.map((layout) => product(256, 256, 256, layout, [1])),
+  ...LAYOUTS.map((layout) => product(512, 512, 512, layout, layout === 'NN' ? onBoth : [1])),
+  ...LAYOUTS.map((layout) => product(1024, 1024, 1024, layout, layout === 'NN' ? onBoth : [1])),
+  ...LAYOUTS.map((layout) => product(64, 784, 128, layout, [1])),
+  ...LAYOUTS.map((layout) => product(1000, 1000, 17, layout, [1])),
+  ...LAYOUTS.map((layout) => product(1000, 17, 1000, layout, [1])),
+  ...LAYOUTS.map((layout) => product(512, 10, 2, layout, [1])),
+  pass('relu', 2, relu),
+  pass('add', 3, add),
+  pass('sum', 1, (x) => sum(x)),
+  pass('exp', 2, exp),
+  pass('tanh', 2, tanh),
+];
