@@ -13,10 +13,15 @@ import { address, word } from './real';
 
 /** The ticket's record field once a run is over; no program is that long (MAX_PROGRAM_WORDS). */
 const FINISHED: i32 = 0xfffff;
-/** Turns to spin for another thread's last chunk before sleeping: longer than any barrier between running threads takes. */
-const SPIN: i32 = 20000;
+/**
+ * Turns to spin for another thread's last chunk before napping: a millisecond, longer than a chunk takes. One that naps
+ * after less misses the next record, and two threads are no faster than one.
+ */
+const SPIN: i32 = 300000;
+/** Turns to look for the next program before sleeping: some 100 µs, within which a loop over steps comes back. */
+const LINGER: i32 = 100000;
 /** Nobody wakes a thread inside a run; it looks again after this many nanoseconds. */
-const NAP: i64 = 500000;
+const NAP: i64 = 50000;
 /** Nor one that goes to sleep between programs just as it is poisoned: its notify came too early. */
 const SLEEP: i64 = 500000000;
 
@@ -158,13 +163,15 @@ export function step(record: usize): void {
 /** A helper thread's life: sleep until a program starts, help to run it, until poisoned. */
 export function serve(thread: i32): void {
   let served = 0;
+  let idle = 0;
   while (!atomic.load<i32>(Control.BASE + Control.POISON)) {
     const sequence = atomic.load<i32>(Control.BASE + Control.SEQUENCE);
     if (sequence == served) {
-      atomic.wait<i32>(Control.BASE + Control.SEQUENCE, sequence, SLEEP);
+      if (++idle > LINGER) atomic.wait<i32>(Control.BASE + Control.SEQUENCE, sequence, SLEEP);
       continue;
     }
     served = sequence;
+    idle = 0;
     // PROGRAM is written before SEQUENCE: a newer program with an older sequence finds its run over, and claims nothing.
     const program = <usize>(<u32>atomic.load<i32>(Control.BASE + Control.PROGRAM));
     const mine = atomic.load<i32>(Control.BASE + Control.REAL) == sizeof<real>();
