@@ -159,7 +159,11 @@ describe('passes', () => {
     ];
     for (const threads of [1, 2]) {
       const compiled = compile(f, { threads });
-      for (let run = 0; run < 20; run++) compiled(x).forEach((y, i) => expectSameBits(y, f(x)[i]!));
+      for (let run = 0; run < 20; run++) {
+        compiled(x).forEach((y, i) => {
+          expectSameBits(y, f(x)[i]!);
+        });
+      }
       // The two halves of concat are written into one place, one after the other.
       expect(compiled.stats().records).toBe(2);
       expect(compiled.disassemble().split('\n').length - 1).toBeGreaterThanOrEqual(6);
