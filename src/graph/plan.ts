@@ -59,7 +59,7 @@ export function group(drafts: Draft[]): Draft[][] {
   const groups: Draft[][] = [];
   for (const draft of drafts) {
     const last = groups.at(-1);
-    if (last && last.every((other) => independent(other, draft)) && chunksOf(last) + draft.chunks <= MAX_CHUNKS) {
+    if (last?.every((other) => independent(other, draft)) && chunksOf(last) + draft.chunks <= MAX_CHUNKS) {
       last.push(draft);
     } else groups.push([draft]);
   }
