@@ -41,12 +41,34 @@ def classification(batch, inputs, classes):
     return xs, [(uniform((batch,), 50 + i) * classes).astype(np.int64) for i in range(BATCHES + 1)]
 
 
-def serve(version, build):
+def builder(sgd_step, adam_step, gemm, elementwise):
+    """The workloads by name, of a library's four kinds."""
+
+    def build(name):
+        kind, *arguments = name.split()
+        if kind == "W1":
+            return sgd_step()
+        if kind == "W2":
+            return adam_step(64, [784, 128, 10])
+        if kind == "W2b":
+            return adam_step(128, [784, 512, 512, 10])
+        if kind == "W3":
+            m, k, n = (int(size) for size in arguments[0].split("×"))
+            return gemm(m, k, n, arguments[1])
+        if kind == "W7":
+            return elementwise(arguments[0], 4_000_000)
+        raise ValueError(name)
+
+    return build
+
+
+def serve(version, *kinds):
     """
     Greets with {"version": …, "unfit": null or a reason}, then answers requests, JSON a line:
     {"workload": name, "repeats": n} → {"wall": s, "cpu": s, "value": of the last call}.
-    `build(name)` returns the function that is timed.
+    The kinds make the functions that are timed; see `builder`.
     """
+    build = builder(*kinds)
     print(json.dumps({"version": version, "unfit": unfit()}), flush=True)
     current, call = None, None
     for line in sys.stdin:

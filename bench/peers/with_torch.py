@@ -75,20 +75,4 @@ def gemm(m, k, n, layout):
     return lambda: torch.mm(a, b, out=c)[0, 0]
 
 
-def build(name):
-    kind, *arguments = name.split()
-    if kind == "W1":
-        return sgd_step()
-    if kind == "W2":
-        return adam_step(64, [784, 128, 10])
-    if kind == "W2b":
-        return adam_step(128, [784, 512, 512, 10])
-    if kind == "W3":
-        m, k, n = (int(size) for size in arguments[0].split("×"))
-        return gemm(m, k, n, arguments[1])
-    if kind == "W7":
-        return elementwise(arguments[0], 4_000_000)
-    raise ValueError(name)
-
-
-serve(torch.__version__, build)
+serve(torch.__version__, sgd_step, adam_step, gemm, elementwise)
