@@ -104,7 +104,7 @@ export const enum Status {
 }
 
 /** Scratch memory of one thread: tiles of MAP, panels of GEMM, lanes of REDUCE, block sums of SOFTMAX, words of RANDOM. */
-export const SCRATCH_BYTES = 786432;
+export const SCRATCH_BYTES = 589824;
 /** Every buffer starts at a multiple of this and has SLACK readable bytes behind its last element. */
 export const ALIGNMENT = 64;
 export const SLACK = 32;
@@ -389,8 +389,9 @@ export const enum RandomKind {
 /**
  * GEMM: C[b] = A[b]·B[b] + BETA·C[b] with A [M, K], B [K, N] and C [M, N]. All three have any strides, so that a transpose
  * is never materialised; of A and B a batch stride may be 0. C must not overlap A or B.
- * The order of each element's sum is a law: k is cut into blocks of GEMM_KC, a block's products add in rising k from 0, and
- * the block sums add in rising order (to C where BETA is 1, else to nothing; K = 0 gives zeros).
+ * The order of each element's sum is a law: k is cut into s = ⌈K / GEMM_KC⌉ blocks of ⌈K / s⌉ (the last may be shorter), a
+ * block's products add in rising k from 0, and the block sums add in rising order (to C where BETA is 1, else to nothing; K = 0
+ * gives zeros).
  * An item is a CHUNK_M × CHUNK_N block of C; items count along N, then along M, then over batches. A chunk runs ITEMS.
  * `planGemm` (src/machine/gemm.ts) chooses them, and which operand is called A: (A·B)ᵀ = Bᵀ·Aᵀ has the same bits.
  */
@@ -417,10 +418,10 @@ export const enum Gemm {
   C_COLUMN = 22,
   WORDS = 23,
 }
-/** k per block of a sum. Part of the law: changing it changes bits. */
-export const GEMM_KC = 256;
+/** k per block of a sum at most. Part of the law: changing it changes bits. */
+export const GEMM_KC = 512;
 /** Rows of C that a chunk may have: their panels of A are what scratch holds. */
-export const GEMM_MC = 256;
+export const GEMM_MC = 128;
 /** A tile of C in registers: so many rows of two vectors, which are GEMM_NR columns in f32 and half as many in f64. */
 export const GEMM_MR = 4;
 export const GEMM_NR = 8;

@@ -23,9 +23,12 @@ const A_PITCH: usize = GEMM_MR * sizeof<real>();
 @inline
 const B_PITCH: usize = 32;
 @inline
-const STRIP: usize = <usize>GEMM_KC * B_PITCH;
+const STRIP: usize = 2 * <usize>GEMM_KC * B_PITCH;
 @inline
 const A_PANELS: usize = STRIP + <usize>GEMM_MC * B_PITCH;
+/** Columns of a panel of B. */
+@inline
+const WIDTH: i32 = 2 * LANES;
 /** A panel of B is packed to be read by several tiles. Up to so many rows it is faster where it lies, if its rows are contiguous. */
 @inline
 const FEW_ROWS: i32 = 16;
@@ -55,6 +58,13 @@ export function gemm(record: usize, chunk: i32, scratch: usize): void {
   }
 }
 
+/** k per block of a sum over k: as few blocks as may be, alike but for the last. */
+@inline
+function depthOf(k: i32): i32 {
+  const blocks = max(1, (k + GEMM_KC - 1) / GEMM_KC);
+  return max(1, (k + blocks - 1) / blocks);
+}
+
 @inline
 function stride(record: usize, field: i32): usize {
   return <usize>word(record, field) << SHIFT;
@@ -71,28 +81,33 @@ function block(record: usize, a: usize, b: usize, c: usize, m: i32, n: i32, scra
   const cColumn = stride(record, Gemm.C_COLUMN);
   let add = word(record, Gemm.BETA) != 0;
   if (k == 0 && !add) clear(c, cRow, cColumn, m, n);
+  const depth = depthOf(k);
   const inPlace = m <= FEW_ROWS && bColumn == sizeof<real>();
-  for (let p = 0; p < k; p += GEMM_KC) {
-    const kc = min(GEMM_KC, k - p);
+  const direct = cColumn == sizeof<real>() || cRow == sizeof<real>();
+  for (let p = 0; p < k; p += depth) {
+    const kc = min(depth, k - p);
     const aPanels = scratch + A_PANELS;
-    for (let i = 0; i < m; i += GEMM_MR) {
-      const target = aPanels + <usize>i * <usize>kc * sizeof<real>();
-      pack(a + <usize>i * aRow, aRow, aColumn, min(GEMM_MR, m - i), kc, target, A_PITCH);
-    }
-    for (let j = 0; j < n; j += 2 * LANES) {
-      const columns = min(2 * LANES, n - j);
+    pack(a, aRow, aColumn, m, kc, aPanels, GEMM_MR, <usize>kc * A_PITCH);
+    // As many panels at a time as scratch has room for: two of GEMM_KC rows, more of fewer.
+    const rows = (kc + LANES - 1) & -LANES;
+    const group = inPlace ? n : 2 * GEMM_KC / rows * WIDTH;
+    const panel = inPlace ? B_PITCH : <usize>rows * B_PITCH;
+    const pitch = inPlace ? bRow : B_PITCH;
+    for (let j = 0; j < n; j += group) {
+      const columns = min(group, n - j);
       const source = b + <usize>j * bColumn;
       const target = c + <usize>j * cColumn;
-      if (!inPlace) pack(source, bColumn, bRow, columns, kc, scratch, B_PITCH);
-      const panel = inPlace ? source : scratch;
-      const pitch = inPlace ? bRow : B_PITCH;
-      if (columns == 2 * LANES && (cColumn == sizeof<real>() || cRow == sizeof<real>())) {
-        strip2(aPanels, panel, pitch, kc, target, cRow, cColumn, m, add);
-      } else {
+      const panels = inPlace ? source : scratch;
+      if (!inPlace) pack(source, bColumn, bRow, columns, kc, scratch, WIDTH, panel);
+      const full = direct ? columns / WIDTH : 0;
+      strips2(aPanels, panels, panel, pitch, kc, target, cRow, cColumn, m, full, add);
+      for (let i = full * WIDTH; i < columns; i += WIDTH) {
         const strip = scratch + STRIP;
-        if (columns > LANES) strip2(aPanels, panel, pitch, kc, strip, B_PITCH, sizeof<real>(), m, false);
-        else strip1(aPanels, panel, pitch, kc, strip, m);
-        unstrip(strip, m, columns, target, cRow, cColumn, add);
+        const width = min(WIDTH, columns - i);
+        const first = panels + <usize>(i / WIDTH) * panel;
+        if (width > LANES) strips2(aPanels, first, panel, pitch, kc, strip, B_PITCH, sizeof<real>(), m, 1, false);
+        else strip1(aPanels, first, pitch, kc, strip, m);
+        unstrip(strip, m, width, target + <usize>i * cColumn, cRow, cColumn, add);
       }
     }
     a += <usize>kc * aColumn;
@@ -125,26 +140,35 @@ function unstrip(strip: usize, m: i32, n: i32, c: usize, cRow: usize, cColumn: u
   }
 }
 
-/** m rows × two vectors of C, of which rows or columns are contiguous. */
-function strip2(
-  a: usize,
+/** m rows × `panels` times two vectors of C, of which rows or columns are contiguous. */
+function strips2(
+  aPanels: usize,
   b: usize,
+  bPanel: usize,
   pitch: usize,
   k: i32,
-  c: usize,
+  columns: usize,
   cRow: usize,
   cColumn: usize,
   m: i32,
+  panels: i32,
   add: bool,
 ): void {
-  for (; m >= 4; m -= 4) {
-    tile(4, 2, a, b, pitch, k, c, cRow, cColumn, add);
-    a += <usize>k * A_PITCH;
-    c += cRow << 2;
+  for (; panels > 0; panels--) {
+    let a = aPanels;
+    let c = columns;
+    let rows = m;
+    for (; rows >= 4; rows -= 4) {
+      tile(4, 2, a, b, pitch, k, c, cRow, cColumn, add);
+      a += <usize>k * A_PITCH;
+      c += cRow << 2;
+    }
+    if (rows == 3) tile(3, 2, a, b, pitch, k, c, cRow, cColumn, add);
+    else if (rows == 2) tile(2, 2, a, b, pitch, k, c, cRow, cColumn, add);
+    else if (rows == 1) tile(1, 2, a, b, pitch, k, c, cRow, cColumn, add);
+    b += bPanel;
+    columns += <usize>WIDTH * cColumn;
   }
-  if (m == 3) tile(3, 2, a, b, pitch, k, c, cRow, cColumn, add);
-  else if (m == 2) tile(2, 2, a, b, pitch, k, c, cRow, cColumn, add);
-  else if (m == 1) tile(1, 2, a, b, pitch, k, c, cRow, cColumn, add);
 }
 
 /** m rows × one vector, into a strip. */

@@ -1,13 +1,44 @@
 import { LANES, SHIFT } from '../real';
 
 /**
- * Rewrites up to 2 · LANES lines of `k` reals as a panel that a micro-kernel reads in order: element p of line i goes to
- * target + p · pitch + i. In the source, lines lie `across` bytes apart and the elements of a line `along`.
+ * Rewrites `lines` lines of `k` reals as panels of `width` lines (at most 2 · LANES) that a micro-kernel reads in order:
+ * element p of a panel's line i goes to panel + p · pitch + i, with a pitch of `width` reals; panels lie `panel` bytes apart.
+ * In the source, lines lie `across` bytes apart and the elements of a line `along`.
  *
  * Where one of the two is a real's size, whole vectors move. They may read up to a vector behind the last real, and write
  * (into scratch) what lies beyond the last line, and up to LANES - 1 rows beyond row k: k is rounded up to LANES there.
  */
-export function pack(source: usize, across: usize, along: usize, lines: i32, k: i32, target: usize, pitch: usize): void {
+export function pack(
+  source: usize,
+  across: usize,
+  along: usize,
+  lines: i32,
+  k: i32,
+  target: usize,
+  width: i32,
+  panel: usize,
+): void {
+  const pitch = <usize>width << SHIFT;
+  const step = <usize>width * across;
+  if (across == sizeof<real>() && width >= LANES) {
+    // Panels that lie side by side take whole lines of the cache; one by one, each line would come in for every panel.
+    const panels = 4 * LANES / width;
+    const second = panels == 4 ? panel : 16;
+    const third = panels == 4 ? 2 * panel : panel;
+    for (; lines >= 4 * LANES; lines -= 4 * LANES) {
+      packFourVectors(source, along, k, target, pitch, second, third, third + second);
+      source += 64;
+      target += <usize>panels * panel;
+    }
+  }
+  for (; lines > 0; lines -= width) {
+    packPanel(source, across, along, min(lines, width), k, target, pitch);
+    source += step;
+    target += panel;
+  }
+}
+
+function packPanel(source: usize, across: usize, along: usize, lines: i32, k: i32, target: usize, pitch: usize): void {
   if (across == sizeof<real>()) {
     packRows(source, along, lines > LANES, k, target, pitch);
     return;
@@ -20,6 +51,28 @@ export function pack(source: usize, across: usize, along: usize, lines: i32, k: 
   }
   for (; line < lines; line++) {
     packLine(source + <usize>line * across, along, k, target + (<usize>line << SHIFT), pitch);
+  }
+}
+
+/** Four vectors of lines that lie side by side, each to its own place in one of four panels, or of two. */
+@inline
+function packFourVectors(
+  source: usize,
+  along: usize,
+  k: i32,
+  target: usize,
+  pitch: usize,
+  second: usize,
+  third: usize,
+  fourth: usize,
+): void {
+  for (; k > 0; k--) {
+    v128.store(target, v128.load(source));
+    v128.store(target + second, v128.load(source, 16));
+    v128.store(target + third, v128.load(source, 32));
+    v128.store(target + fourth, v128.load(source, 48));
+    source += along;
+    target += pitch;
   }
 }
 

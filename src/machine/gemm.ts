@@ -26,12 +26,18 @@ export interface GemmPlan<Pointer> {
   chunks: number;
 }
 
-/** Multiply-adds of a chunk, below which the packing of its operands begins to show. */
-const CHUNK_WORK = 2.5e6;
-/** Chunks of a big product: enough for several threads to end at about the same time. */
-const CHUNKS = 16;
+/** Multiply-adds of a chunk, below which claiming it begins to show. */
+const CHUNK_WORK = 1e6;
+/**
+ * A chunk packs its own operands, which costs the more the fewer rows and columns share them. So a product is halved, along its
+ * longer side, for [two threads as long as chunks keep 64 lines; several as long as they keep 128].
+ */
+const HALVINGS = [
+  { chunks: 4, lines: 64 },
+  { chunks: 8, lines: 128 },
+];
 /** Columns of a chunk at most. */
-const MAX_COLUMNS = 256;
+const MAX_COLUMNS = 512;
 
 /** How a product runs best, as a GEMM record. Nothing chosen here alters a bit of the result. */
 export function planGemm<Pointer>(product: Product<Pointer>): GemmPlan<Pointer> {
@@ -40,9 +46,13 @@ export function planGemm<Pointer>(product: Product<Pointer>): GemmPlan<Pointer> 
   let columnBlocks = Math.max(1, Math.ceil(n / MAX_COLUMNS));
   // A tile costs the same if it is not full.
   const work = k * Math.max(m, GEMM_MR) * Math.max(n, GEMM_NR);
-  while (batch * rowBlocks * columnBlocks < CHUNKS && work >= 2 * CHUNK_WORK * rowBlocks * columnBlocks) {
-    if (m / rowBlocks > n / columnBlocks) rowBlocks *= 2;
-    else columnBlocks *= 2;
+  for (const { chunks, lines } of HALVINGS) {
+    while (batch * rowBlocks * columnBlocks < chunks && work >= 2 * CHUNK_WORK * rowBlocks * columnBlocks) {
+      const [rows, columns] = [m / rowBlocks, n / columnBlocks];
+      if (Math.max(rows, columns) < 2 * lines) break;
+      if (rows > columns) rowBlocks *= 2;
+      else columnBlocks *= 2;
+    }
   }
   const chunkM = blockSize(m, rowBlocks, GEMM_MR);
   const chunkN = blockSize(n, columnBlocks, GEMM_NR);
