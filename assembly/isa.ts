@@ -31,6 +31,8 @@ export const enum Op {
   CHECK = 13, // commit.ts
   COMMIT = 14, // commit.ts
   GROUP = 15, // run.ts
+  CHAIN = 16, // run.ts
+  PACK = 17, // pack.ts
 }
 
 /** The first three words of every record. */
@@ -52,14 +54,14 @@ export const enum Type {
 /**
  * The control block, at a fixed address below the tables that `asc` places from byte 1024 on. Offsets are in bytes.
  *
- *   0        8      12         16        20        24       28     32      36   40      44      48        52     56
- *   ┌────────┬──────┬──────────┬─────────┬─────────┬────────┬──────┬───────┬────┬───────┬───────┬─────────┬──────┐
- *   │ ticket │ done │ sequence │ program │ threads │ poison │ flag │ fault │ at │ value │ limit │ scratch │ real │
- *   └────────┴──────┴──────────┴─────────┴─────────┴────────┴──────┴───────┴────┴───────┴───────┴─────────┴──────┘
+ *   0        8      12         16        20        24       28     32      36   40      44      48        52     56         60
+ *   ┌────────┬──────┬──────────┬─────────┬─────────┬────────┬──────┬───────┬────┬───────┬───────┬─────────┬──────┬──────────┐
+ *   │ ticket │ done │ sequence │ program │ threads │ poison │ flag │ fault │ at │ value │ limit │ scratch │ real │ sleepers │
+ *   └────────┴──────┴──────────┴─────────┴─────────┴────────┴──────┴───────┴────┴───────┴───────┴─────────┴──────┴──────────┘
  */
 export const enum Control {
   BASE = 64, // the address of the block
-  /** i64 (run, record, chunk): the next chunk to claim; see chunks.ts. Never reset, so that a late thread's claim fails. */
+  /** i64 (run, record, 0): what is under way; see chunks.ts. Never reset, so that a late thread's claim fails. */
   TICKET = 0,
   /** Chunks of the current record that are complete. */
   DONE = 8,
@@ -81,6 +83,8 @@ export const enum Control {
   SCRATCH = 48,
   /** Bytes of a real in the running program: both builds' threads serve one memory, each only its own programs. */
   REAL = 52,
+  /** Threads that sleep until the ticket changes. */
+  SLEEPERS = 56,
 }
 
 /**
@@ -103,8 +107,12 @@ export const enum Status {
   POISONED = 3,
 }
 
-/** Scratch memory of one thread: tiles of MAP, panels of GEMM, lanes of REDUCE, block sums of SOFTMAX, words of RANDOM. */
+/**
+ * Scratch memory of one thread: tiles of MAP, panels of GEMM, lanes of REDUCE, block sums of SOFTMAX, words of RANDOM; and the
+ * thread's ticket, in a line of the cache of its own, at the end.
+ */
 export const SCRATCH_BYTES = 589824;
+export const TICKET_BYTES = 64;
 /** Every buffer starts at a multiple of this and has SLACK readable bytes behind its last element. */
 export const ALIGNMENT = 64;
 export const SLACK = 32;
@@ -392,8 +400,11 @@ export const enum RandomKind {
  * The order of each element's sum is a law: k is cut into s = ⌈K / GEMM_KC⌉ blocks of ⌈K / s⌉ (the last may be shorter), a
  * block's products add in rising k from 0, and the block sums add in rising order (to C where BETA is 1, else to nothing; K = 0
  * gives zeros).
+ * Then ADDENDS are added to a block of C, one after the other, and RELU is applied, while it is in L1 (BATCH is 1, and C's rows or
+ * columns are contiguous): a bias, what a block of layers is passed by, an activation.
  * An item is a CHUNK_M × CHUNK_N block of C; items count along N, then along M, then over batches. A chunk runs ITEMS.
- * `planGemm` (src/machine/gemm.ts) chooses them, and which operand is called A: (A·B)ᵀ = Bᵀ·Aᵀ has the same bits.
+ * PANELS says where a chunk finds B's columns, GEMM_NR at a time (half as many in f64): see `Panels`.
+ * `planGemm` (src/machine/gemm.ts) chooses all that, and which operand is called A: (A·B)ᵀ = Bᵀ·Aᵀ has the same bits.
  */
 export const enum Gemm {
   BATCH = 3,
@@ -416,7 +427,17 @@ export const enum Gemm {
   C_BATCH = 20,
   C_ROW = 21,
   C_COLUMN = 22,
-  WORDS = 23,
+  PANELS = 23,
+  RELU = 24, // 1: max(0, x) of every result
+  ADDENDS = 25, // 0, 1 or 2
+  FIRST_ADDEND = 26,
+  ADDEND_WORDS = 3, // pointer, stride along M, stride along N: along what is contiguous in C 1 or 0
+  WORDS = 32,
+}
+export const enum Panels {
+  OWN = 0, // it packs them into its scratch
+  IN_PLACE = 1, // where they lie: B_COLUMN is 1
+  PACKED = 2, // a PACK record has written them to B; BATCH is 1, CHUNK_N a whole number of panels
 }
 /** k per block of a sum at most. Part of the law: changing it changes bits. */
 export const GEMM_KC = 512;
@@ -425,6 +446,25 @@ export const GEMM_MC = 128;
 /** A tile of C in registers: so many rows of two vectors, which are GEMM_NR columns in f32 and half as many in f64. */
 export const GEMM_MR = 4;
 export const GEMM_NR = 8;
+
+/**
+ * PACK: a matrix B [K, N] with any strides, written to DESTINATION as the panels that GEMM's micro-kernel reads in order, so that
+ * chunks with different rows of A need not each do it:
+ *
+ *   for each of the s blocks of k that GEMM's law has, for each panel of columns: ⌈K / s⌉ rows of 32 bytes
+ *
+ * (the last block's may be fewer), each number of rows rounded up to a vector's lanes. An item is a panel; a chunk runs ITEMS.
+ */
+export const enum Pack {
+  K = 3,
+  N = 4,
+  ITEMS = 5,
+  SOURCE = 6,
+  ROW = 7,
+  COLUMN = 8,
+  DESTINATION = 9,
+  WORDS = 10,
+}
 
 /**
  * SGD, elementwise over SIZE, in place, as torch.optim.SGD: g += WEIGHT_DECAY·p; with MOMENTUM ≠ 0 the buffer becomes g on the first
@@ -494,5 +534,14 @@ export const enum Commit {
  *   [ GROUP, words, chunks of all | record | record | … ]
  */
 export const enum Group {
+  FIRST = 3,
+}
+/**
+ * CHAIN: records that all have as many chunks. Whoever claims a chunk runs that chunk of the first record, then of the second,
+ * and so on: each needs of the others only what the chunk of its number made.
+ *
+ *   [ CHAIN, words, chunks of each | record | record | … ]
+ */
+export const enum Chain {
   FIRST = 3,
 }

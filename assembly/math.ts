@@ -585,3 +585,9 @@ export function pow<T = real>(x: v128, y: v128): v128 {
   power = v128.or(power, v128.or(imaginary, unordered)); // all bits set is a NaN
   return v128.bitselect(one, power, v128.or(v128.eq<T>(y, zero), v128.eq<T>(x, one)));
 }
+
+/** max(0, x): what is not above 0 becomes +0, and NaN stays. */
+@inline
+export function relu(x: v128): v128 {
+  return v128.andnot(x, v128.le<real>(x, v128.splat<real>(0)));
+}

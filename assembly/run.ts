@@ -1,11 +1,12 @@
-import { chunkOf, claim, complete, loadTicket, recordOf, runOf, storeTicket, ticket } from './chunks';
-import { Control, Group, Op, Record, SCRATCH_BYTES, Status } from './isa';
+import { claim, complete, loadTicket, publish, recordOf, runOf, ticket } from './chunks';
+import { Chain, Control, Group, Op, Record, SCRATCH_BYTES, Status } from './isa';
 import { check } from './kernels/commit';
 import { gather, scatterAdd } from './kernels/gather';
 import { gemm } from './kernels/gemm';
 import { map } from './kernels/map';
 import { copy, fill } from './kernels/movement';
 import { adam, sgd } from './kernels/optimizer';
+import { packPanels } from './kernels/pack';
 import { random } from './kernels/random';
 import { reduce } from './kernels/reduce';
 import { softmax, softmaxBackward } from './kernels/softmax';
@@ -14,15 +15,15 @@ import { address, word } from './real';
 /** The ticket's record field once a run is over; no program is that long (MAX_PROGRAM_WORDS). */
 const FINISHED: i32 = 0xfffff;
 /**
- * Turns to spin for another thread's last chunk before napping: a millisecond, longer than a chunk takes. One that naps
- * after less misses the next record, and two threads are no faster than one.
+ * Turns to spin for another thread's last chunk before sleeping: some 200 µs, longer than most chunks take, since waking takes
+ * a quarter of that. Sleeping at all lets a thread whose core another process has taken move to this one.
  */
-const SPIN: i32 = 300000;
-/** Turns to look for the next program before sleeping: some 100 µs, within which a loop over steps comes back. */
-const LINGER: i32 = 100000;
-/** Nobody wakes a thread inside a run; it looks again after this many nanoseconds. */
-const NAP: i64 = 50000;
-/** Nor one that goes to sleep between programs just as it is poisoned: its notify came too early. */
+const SPIN: i32 = 60000;
+/** Turns to look for the next program before sleeping: as long, within which a loop over steps comes back. */
+const LINGER: i32 = 60000;
+/** The longest sleep inside a run, in nanoseconds: a poisoned thread notices within it. */
+const NAP: i64 = 20000000;
+/** And between programs, where the notify of a poisoning may have come too early. */
 const SLEEP: i64 = 500000000;
 
 function execute(record: usize, chunk: i32, scratch: usize): void {
@@ -57,6 +58,9 @@ function execute(record: usize, chunk: i32, scratch: usize): void {
     case Op.GEMM:
       gemm(record, chunk, scratch);
       break;
+    case Op.PACK:
+      packPanels(record, chunk);
+      break;
     case Op.SGD:
       sgd(record, chunk);
       break;
@@ -69,6 +73,9 @@ function execute(record: usize, chunk: i32, scratch: usize): void {
     case Op.GROUP:
       member(record, chunk, scratch);
       break;
+    case Op.CHAIN:
+      chain(record, chunk, scratch);
+      break;
   }
 }
 
@@ -80,6 +87,14 @@ function member(group: usize, chunk: i32, scratch: usize): void {
     record += <usize>word(record, Record.WORDS) << 2;
   }
   execute(record, chunk, scratch);
+}
+
+/** Runs a chunk of a chain: that of each member, in order. */
+function chain(first: usize, chunk: i32, scratch: usize): void {
+  const end = first + (<usize>word(first, Record.WORDS) << 2);
+  for (let record = first + (<usize>Chain.FIRST << 2); record < end; record += <usize>word(record, Record.WORDS) << 2) {
+    execute(record, chunk, scratch);
+  }
 }
 
 @inline
@@ -101,7 +116,7 @@ function next(record: usize): usize {
 }
 
 /** Claims and runs chunks of run `sequence` until it is over or another has begun. */
-function work(program: usize, sequence: i32, thread: i32): void {
+function work(program: usize, sequence: i32, thread: i32, threads: i32): void {
   const scratch = scratchOf(thread);
   const run = runOf(ticket(sequence, 0));
   let idle = 0;
@@ -111,19 +126,30 @@ function work(program: usize, sequence: i32, thread: i32): void {
     // Of a program that has been freed meanwhile this reads noise; then the run is over and the claim fails.
     const record = program + (<usize>recordOf(current) << 2);
     const chunks = word(record, Record.CHUNKS);
-    if (chunkOf(current) < chunks) {
-      if (!claim(current)) continue;
-      idle = 0;
-      execute(record, chunkOf(current), scratch);
+    const chunk = idle ? -1 : claim(current, chunks, thread, threads);
+    if (chunk >= 0) {
+      execute(record, chunk, scratch);
       if (complete(chunks)) {
         const following = next(record);
-        storeTicket(ticket(sequence, following ? <i32>((following - program) >> 2) : FINISHED));
+        const at = following ? <i32>((following - program) >> 2) : FINISHED;
+        publish(ticket(sequence, at), following ? word(following, Record.CHUNKS) : 0, threads);
       }
-    } else if (++idle > SPIN) {
-      if (atomic.load<i32>(Control.BASE + Control.POISON)) return;
-      atomic.wait<i32>(Control.BASE + Control.TICKET, <i32>current, NAP);
-    }
+    } else if (waitFor(current, idle++)) {
+      idle = 0;
+    } else if (atomic.load<i32>(Control.BASE + Control.POISON)) return;
   }
+}
+
+/** One turn of waiting while all chunks of the record under way are taken; true once another is. */
+@inline
+function waitFor(current: i64, idle: i32): bool {
+  if (loadTicket() != current) return true;
+  if (idle > SPIN) {
+    atomic.add<i32>(Control.BASE + Control.SLEEPERS, 1);
+    atomic.wait<i32>(Control.BASE + Control.TICKET, <i32>current, NAP);
+    atomic.sub<i32>(Control.BASE + Control.SLEEPERS, 1);
+  }
+  return false;
 }
 
 /**
@@ -147,10 +173,10 @@ export function run(program: usize, threads: i32): i32 {
   atomic.store<i32>(Control.BASE + Control.PROGRAM, <i32>program);
   atomic.store<i32>(Control.BASE + Control.THREADS, threads);
   atomic.store<i32>(Control.BASE + Control.REAL, sizeof<real>());
-  storeTicket(ticket(sequence, 0));
+  publish(ticket(sequence, 0), word(program, Record.CHUNKS), threads);
   atomic.store<i32>(Control.BASE + Control.SEQUENCE, sequence);
   atomic.notify(Control.BASE + Control.SEQUENCE, threads - 1);
-  work(program, sequence, 0);
+  work(program, sequence, 0, threads);
   return atomic.load<i32>(Control.BASE + Control.POISON) ? Status.POISONED : status();
 }
 
@@ -175,6 +201,7 @@ export function serve(thread: i32): void {
     // PROGRAM is written before SEQUENCE: a newer program with an older sequence finds its run over, and claims nothing.
     const program = <usize>(<u32>atomic.load<i32>(Control.BASE + Control.PROGRAM));
     const mine = atomic.load<i32>(Control.BASE + Control.REAL) == sizeof<real>();
-    if (mine && thread < atomic.load<i32>(Control.BASE + Control.THREADS)) work(program, sequence, thread);
+    const threads = atomic.load<i32>(Control.BASE + Control.THREADS);
+    if (mine && thread < threads) work(program, sequence, thread, threads);
   }
 }

@@ -1,7 +1,8 @@
-import { GEMM_KC, GEMM_MC, GEMM_MR, Gemm } from '../isa';
+import { GEMM_KC, GEMM_MC, GEMM_MR, Gemm, Panels } from '../isa';
+import { relu } from '../math';
 import { LANES, SHIFT, address, word } from '../real';
 import { storeUpTo } from '../tail';
-import { pack } from './pack';
+import { PANEL_PITCH, PANEL_WIDTH, depthOf, pack, packedRows } from './pack';
 
 /**
  * A chunk's C is computed tile by tile: GEMM_MR rows of two vectors, held in registers for a block of k. Both operands
@@ -12,7 +13,7 @@ import { pack } from './pack';
  *     │ a01 a11 a21 a31 │                                   │ b10 b11 … b17 │
  *     └ …               ┘                                   └ …             ┘
  *
- * Nothing is shared between chunks: each packs what it needs, which costs a few percent at 256 × 256 and no barrier.
+ * B's panels may also have been packed beforehand, for all chunks, or be read where they lie: `Panels`.
  *
  *     scratch: ┌─────────┬────────┬──────────────────────┐
  *              │ B panel │ strip  │ A panels             │   strip: the tiles of one panel of columns, where C is not
@@ -21,17 +22,9 @@ import { pack } from './pack';
 @inline
 const A_PITCH: usize = GEMM_MR * sizeof<real>();
 @inline
-const B_PITCH: usize = 32;
+const STRIP: usize = 2 * <usize>GEMM_KC * PANEL_PITCH;
 @inline
-const STRIP: usize = 2 * <usize>GEMM_KC * B_PITCH;
-@inline
-const A_PANELS: usize = STRIP + <usize>GEMM_MC * B_PITCH;
-/** Columns of a panel of B. */
-@inline
-const WIDTH: i32 = 2 * LANES;
-/** A panel of B is packed to be read by several tiles. Up to so many rows it is faster where it lies, if its rows are contiguous. */
-@inline
-const FEW_ROWS: i32 = 16;
+const A_PANELS: usize = STRIP + <usize>GEMM_MC * PANEL_PITCH;
 
 export function gemm(record: usize, chunk: i32, scratch: usize): void {
   const m = word(record, Gemm.M);
@@ -47,22 +40,14 @@ export function gemm(record: usize, chunk: i32, scratch: usize): void {
     const row = ((item % perBatch) / across) * chunkM;
     const column = (item % across) * chunkN;
     const a = address(record, Gemm.A) + batch * stride(record, Gemm.A_BATCH) + <usize>row * stride(record, Gemm.A_ROW);
-    const b =
-      address(record, Gemm.B) + batch * stride(record, Gemm.B_BATCH) + <usize>column * stride(record, Gemm.B_COLUMN);
+    const b = address(record, Gemm.B) + batch * stride(record, Gemm.B_BATCH);
     const c =
       address(record, Gemm.C) +
       batch * stride(record, Gemm.C_BATCH) +
       <usize>row * stride(record, Gemm.C_ROW) +
       <usize>column * stride(record, Gemm.C_COLUMN);
-    block(record, a, b, c, min(chunkM, m - row), min(chunkN, n - column), scratch);
+    block(record, a, b, row, column, c, min(chunkM, m - row), min(chunkN, n - column), scratch);
   }
-}
-
-/** k per block of a sum over k: as few blocks as may be, alike but for the last. */
-@inline
-function depthOf(k: i32): i32 {
-  const blocks = max(1, (k + GEMM_KC - 1) / GEMM_KC);
-  return max(1, (k + blocks - 1) / blocks);
 }
 
 @inline
@@ -70,8 +55,8 @@ function stride(record: usize, field: i32): usize {
   return <usize>word(record, field) << SHIFT;
 }
 
-/** An [m, n] block of C, with all of k. */
-function block(record: usize, a: usize, b: usize, c: usize, m: i32, n: i32, scratch: usize): void {
+/** An [m, n] block of C from row and column `top`, `first` on, with all of k. */
+function block(record: usize, a: usize, b: usize, top: i32, first: i32, c: usize, m: i32, n: i32, scratch: usize): void {
   const k = word(record, Gemm.K);
   const aRow = stride(record, Gemm.A_ROW);
   const aColumn = stride(record, Gemm.A_COLUMN);
@@ -82,37 +67,81 @@ function block(record: usize, a: usize, b: usize, c: usize, m: i32, n: i32, scra
   let add = word(record, Gemm.BETA) != 0;
   if (k == 0 && !add) clear(c, cRow, cColumn, m, n);
   const depth = depthOf(k);
-  const inPlace = m <= FEW_ROWS && bColumn == sizeof<real>();
   const direct = cColumn == sizeof<real>() || cRow == sizeof<real>();
+  const how = word(record, Gemm.PANELS);
+  const finishes = (word(record, Gemm.ADDENDS) | word(record, Gemm.RELU)) != 0;
+  if (k == 0 && finishes) finish(record, c, top, first, m, n);
+  const aPanels = scratch + A_PANELS;
+  const pitch = how == Panels.IN_PLACE ? bRow : PANEL_PITCH;
   for (let p = 0; p < k; p += depth) {
     const kc = min(depth, k - p);
-    const aPanels = scratch + A_PANELS;
     pack(a, aRow, aColumn, m, kc, aPanels, GEMM_MR, <usize>kc * A_PITCH);
-    // As many panels at a time as scratch has room for: two of GEMM_KC rows, more of fewer.
-    const rows = (kc + LANES - 1) & -LANES;
-    const group = inPlace ? n : 2 * GEMM_KC / rows * WIDTH;
-    const panel = inPlace ? B_PITCH : <usize>rows * B_PITCH;
-    const pitch = inPlace ? bRow : B_PITCH;
+    const rows = packedRows(kc);
+    const panel = how == Panels.IN_PLACE ? PANEL_PITCH : <usize>rows * PANEL_PITCH;
+    const firstPanel = b + <usize>(first / PANEL_WIDTH) * panel;
+    // Packed here, as many panels at a time as scratch has room for: two of GEMM_KC rows, more of fewer.
+    const group = how == Panels.OWN ? 2 * GEMM_KC / rows * PANEL_WIDTH : n;
     for (let j = 0; j < n; j += group) {
       const columns = min(group, n - j);
-      const source = b + <usize>j * bColumn;
       const target = c + <usize>j * cColumn;
-      const panels = inPlace ? source : scratch;
-      if (!inPlace) pack(source, bColumn, bRow, columns, kc, scratch, WIDTH, panel);
-      const full = direct ? columns / WIDTH : 0;
+      let panels = firstPanel;
+      if (how == Panels.OWN) {
+        panels = scratch;
+        pack(b + <usize>(first + j) * bColumn, bColumn, bRow, columns, kc, scratch, PANEL_WIDTH, panel);
+      }
+      const full = direct ? columns / PANEL_WIDTH : 0;
       strips2(aPanels, panels, panel, pitch, kc, target, cRow, cColumn, m, full, add);
-      for (let i = full * WIDTH; i < columns; i += WIDTH) {
+      for (let i = full * PANEL_WIDTH; i < columns; i += PANEL_WIDTH) {
         const strip = scratch + STRIP;
-        const width = min(WIDTH, columns - i);
-        const first = panels + <usize>(i / WIDTH) * panel;
-        if (width > LANES) strips2(aPanels, first, panel, pitch, kc, strip, B_PITCH, sizeof<real>(), m, 1, false);
-        else strip1(aPanels, first, pitch, kc, strip, m);
+        const width = min(PANEL_WIDTH, columns - i);
+        const last = panels + <usize>(i / PANEL_WIDTH) * panel;
+        if (width > LANES) strips2(aPanels, last, panel, pitch, kc, strip, PANEL_PITCH, sizeof<real>(), m, 1, false);
+        else strip1(aPanels, last, pitch, kc, strip, m);
         unstrip(strip, m, width, target + <usize>i * cColumn, cRow, cColumn, add);
       }
+      if (p + kc == k && finishes) finish(record, target, top, first + j, m, columns);
     }
     a += <usize>kc * aColumn;
-    b += <usize>kc * bRow;
+    b += how == Panels.PACKED ? <usize>((word(record, Gemm.N) + PANEL_WIDTH - 1) / PANEL_WIDTH) * panel : <usize>kc * bRow;
     add = true;
+  }
+}
+
+/** What comes behind the sums, for an [m, n] block of C at (row, column). */
+function finish(record: usize, c: usize, row: i32, column: i32, m: i32, n: i32): void {
+  const across = stride(record, Gemm.C_COLUMN) == sizeof<real>();
+  const relu = word(record, Gemm.RELU);
+  const addends = word(record, Gemm.ADDENDS);
+  const count = across ? n : m;
+  const advance = stride(record, across ? Gemm.C_ROW : Gemm.C_COLUMN);
+  for (let line = 0, lines = across ? m : n; line < lines; line++) {
+    for (let i = 0; i < addends; i++) {
+      const addend = record + (<usize>(Gemm.FIRST_ADDEND + i * Gemm.ADDEND_WORDS) << 2);
+      const dRow = stride(addend, 1);
+      const dColumn = stride(addend, 2);
+      const d = address(addend, 0) + <usize>row * dRow + <usize>column * dColumn + <usize>line * (across ? dRow : dColumn);
+      addLine(c, d, across ? dColumn : dRow, count);
+    }
+    if (relu) reluLine(c, count);
+    c += advance;
+  }
+}
+
+@inline
+function addLine(c: usize, d: usize, step: usize, count: i32): void {
+  const constant = v128.load_splat<real>(d);
+  for (let i = 0; i < count; i += LANES) {
+    const at = <usize>i << SHIFT;
+    const x = step ? v128.load(d + at) : constant;
+    storeUpTo(c + at, v128.add<real>(v128.load(c + at), x), count - i);
+  }
+}
+
+@inline
+function reluLine(c: usize, count: i32): void {
+  for (let i = 0; i < count; i += LANES) {
+    const at = c + (<usize>i << SHIFT);
+    storeUpTo(at, relu(v128.load(at)), count - i);
   }
 }
 
@@ -135,7 +164,7 @@ function unstrip(strip: usize, m: i32, n: i32, c: usize, cRow: usize, cColumn: u
         store<real>(target, add ? load<real>(target) + x : x);
       }
     }
-    strip += B_PITCH;
+    strip += PANEL_PITCH;
     c += cRow;
   }
 }
@@ -167,20 +196,20 @@ function strips2(
     else if (rows == 2) tile(2, 2, a, b, pitch, k, c, cRow, cColumn, add);
     else if (rows == 1) tile(1, 2, a, b, pitch, k, c, cRow, cColumn, add);
     b += bPanel;
-    columns += <usize>WIDTH * cColumn;
+    columns += <usize>PANEL_WIDTH * cColumn;
   }
 }
 
 /** m rows × one vector, into a strip. */
 function strip1(a: usize, b: usize, pitch: usize, k: i32, c: usize, m: i32): void {
   for (; m >= 4; m -= 4) {
-    tile(4, 1, a, b, pitch, k, c, B_PITCH, sizeof<real>(), false);
+    tile(4, 1, a, b, pitch, k, c, PANEL_PITCH, sizeof<real>(), false);
     a += <usize>k * A_PITCH;
-    c += B_PITCH << 2;
+    c += PANEL_PITCH << 2;
   }
-  if (m == 3) tile(3, 1, a, b, pitch, k, c, B_PITCH, sizeof<real>(), false);
-  else if (m == 2) tile(2, 1, a, b, pitch, k, c, B_PITCH, sizeof<real>(), false);
-  else if (m == 1) tile(1, 1, a, b, pitch, k, c, B_PITCH, sizeof<real>(), false);
+  if (m == 3) tile(3, 1, a, b, pitch, k, c, PANEL_PITCH, sizeof<real>(), false);
+  else if (m == 2) tile(2, 1, a, b, pitch, k, c, PANEL_PITCH, sizeof<real>(), false);
+  else if (m == 1) tile(1, 1, a, b, pitch, k, c, PANEL_PITCH, sizeof<real>(), false);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Fn, MAP_TILE, Map, Slot, Type } from '../isa';
-import { cos, erf, exp, expm1, log, log1p, pow, sigmoid, sin, tanh } from '../math';
+import { cos, erf, exp, expm1, log, log1p, pow, relu, sigmoid, sin, tanh } from '../math';
 import { SHIFT, address, double, word } from '../real';
 
 /**
@@ -300,8 +300,7 @@ function unaryOf(fn: i32, x: v128): v128 {
     : fn == Fn.CEIL ? v128.ceil<real>(x)
     : fn == Fn.ROUND ? v128.nearest<real>(x)
     : fn == Fn.SIGN ? sign(x)
-    // x ≤ 0 becomes +0, and NaN stays
-    : fn == Fn.RELU ? v128.andnot(x, v128.le<real>(x, v128.splat<real>(0)))
+    : fn == Fn.RELU ? relu(x)
     : v128.div<real>(v128.splat<real>(1), x);
 }
 

@@ -1,4 +1,50 @@
-import { LANES, SHIFT } from '../real';
+import { GEMM_KC, Pack } from '../isa';
+import { LANES, SHIFT, address, word } from '../real';
+
+/** Bytes of a row of a panel of B, and its columns. */
+@inline
+export const PANEL_PITCH: usize = 32;
+@inline
+export const PANEL_WIDTH: i32 = 2 * LANES;
+
+/** k per block of a sum over k: as few blocks as may be, alike but for the last. */
+@inline
+export function depthOf(k: i32): i32 {
+  const blocks = max(1, (k + GEMM_KC - 1) / GEMM_KC);
+  return max(1, (k + blocks - 1) / blocks);
+}
+
+/** Rows that are written where k are packed. */
+@inline
+export function packedRows(k: i32): i32 {
+  return (k + LANES - 1) & -LANES;
+}
+
+export function packPanels(record: usize, chunk: i32): void {
+  const k = word(record, Pack.K);
+  const n = word(record, Pack.N);
+  const row = <usize>word(record, Pack.ROW) << SHIFT;
+  const column = <usize>word(record, Pack.COLUMN) << SHIFT;
+  const panels = (n + PANEL_WIDTH - 1) / PANEL_WIDTH;
+  const depth = depthOf(k);
+  const items = word(record, Pack.ITEMS);
+  const end = min((chunk + 1) * items, ((k + depth - 1) / depth) * panels);
+  for (let item = chunk * items; item < end; ) {
+    const block = item / panels;
+    const panel = item % panels;
+    // To the end of the chunk or of the block.
+    const count = min(end - item, panels - panel);
+    const kc = min(depth, k - block * depth);
+    const bytes = <usize>packedRows(kc) * PANEL_PITCH;
+    const source = address(record, Pack.SOURCE) + <usize>(block * depth) * row + <usize>(panel * PANEL_WIDTH) * column;
+    const target =
+      address(record, Pack.DESTINATION) +
+      <usize>(block * panels * packedRows(depth)) * PANEL_PITCH +
+      <usize>panel * bytes;
+    pack(source, column, row, min(count * PANEL_WIDTH, n - panel * PANEL_WIDTH), kc, target, PANEL_WIDTH, bytes);
+    item += count;
+  }
+}
 
 /**
  * Rewrites `lines` lines of `k` reals as panels of `width` lines (at most 2 · LANES) that a micro-kernel reads in order:
@@ -23,8 +69,8 @@ export function pack(
   if (across == sizeof<real>() && width >= LANES) {
     // Panels that lie side by side take whole lines of the cache; one by one, each line would come in for every panel.
     const panels = 4 * LANES / width;
-    const second = panels == 4 ? panel : 16;
-    const third = panels == 4 ? 2 * panel : panel;
+    const second: usize = panels == 4 ? panel : 16;
+    const third: usize = panels == 4 ? 2 * panel : panel;
     for (; lines >= 4 * LANES; lines -= 4 * LANES) {
       packFourVectors(source, along, k, target, pitch, second, third, third + second);
       source += 64;

@@ -3,7 +3,7 @@ import { allocate, bytesOf, type DType, type Real, type TypedArray } from '../dt
 import { type Aval, type Shape, sizeOf, stridesOf } from '../shape';
 
 /** Elements of a chunk of simple work: enough to be worth claiming, small enough to share out. */
-const CHUNK_ELEMENTS = 16384;
+const CHUNK_ELEMENTS = 8192;
 
 /** Cuts `total` units of work into chunks of `grain` (more where there would be too many): shapes alone decide. */
 export function cut(total: number, grain = CHUNK_ELEMENTS): { per: number; chunks: number } {
@@ -53,8 +53,30 @@ export interface MapSlot {
 
 export interface MapStep {
   fn: Fn;
+  /** The op that it is for. */
+  name: string;
   /** Slots: the destination and up to three operands. */
   slots: number[];
+}
+
+/**
+ * How a record is cut: chunk c does lanes c·per … (c + 1)·per - 1, and touches of the buffers in `each` only the elements of
+ * those lanes, which lie one behind the other, so many a lane.
+ */
+export interface Lanes {
+  count: number;
+  per: number;
+  /** The word that holds `per`; null where it cannot be changed. */
+  field: number | null;
+  each: Map<Buffer, number>;
+}
+
+/** What a GEMM without batches writes: [rows, columns] of `view`, in order without gaps. `flipped`: to the record, columns are rows. */
+export interface Product {
+  view: View;
+  rows: number;
+  columns: number;
+  flipped: boolean;
 }
 
 /** A record before addresses are known. */
@@ -70,6 +92,9 @@ export interface Draft {
   writes: Map<Buffer, View>;
   /** Pairs (destination, source) that may be one buffer. */
   inPlace: [Buffer, Buffer][];
+  lanes: Lanes | null;
+  /** Of a GEMM that may end in elementwise work: see `absorb`. */
+  product: Product | null;
   flop: number;
   text: string;
 }
@@ -79,6 +104,9 @@ export interface RecordOptions {
   /** Words behind the named fields. */
   tail?: number[];
   inPlace?: [View, View][];
+  /** As in `Lanes`; views that do not start where their buffer does are left out. */
+  lanes?: { count: number; per: number; field: number | null; each: [View, number][] };
+  product?: Product | null;
   flop?: number;
   text?: string;
 }
@@ -123,12 +151,16 @@ export function broadcastStrides(view: View, shape: Shape): number[] {
   return shape.map((_, axis) => (axis < lead || view.shape[axis - lead] === 1 ? 0 : view.strides[axis - lead]!));
 }
 
+function lanesOf(each: [View, number][]): Map<Buffer, number> {
+  return new Map(each.filter(([view]) => view.offset === 0).map(([{ buffer }, elements]) => [buffer, elements]));
+}
+
 /** Collects the records of a program, in order. Ops write through it; `lower` turns the drafts into words. */
 export class Emitter {
   private drafts: Draft[] = [];
   /** The op that is being emitted, for names in errors and listings. */
   name = '';
-  private readonly copies = new Map<string, View>();
+  private readonly made = new Map<string, View>();
   private readonly identities = new Map<Buffer, number>();
 
   constructor(readonly real: Real) {}
@@ -189,6 +221,8 @@ export class Emitter {
       reads: new Set(),
       writes: new Map(),
       inPlace: (options.inPlace ?? []).map(([to, from]) => [to.buffer, from.buffer]),
+      product: options.product ?? null,
+      lanes: options.lanes ? { ...options.lanes, each: lanesOf(options.lanes.each) } : null,
       flop: options.flop ?? 0,
       text: options.text ?? '',
     };
@@ -210,10 +244,12 @@ export class Emitter {
       name: this.name,
       chunks: 0,
       words: [],
-      map: { size, slots, steps: [{ fn, slots: slots.map((_, i) => i) }] },
+      map: { size, slots, steps: [{ fn, name: this.name, slots: slots.map((_, i) => i) }] },
       reads: new Set(ins.map((view) => view.buffer).filter((buffer) => buffer.kind !== 'number')),
       writes: new Map([[out.buffer, out]]),
       inPlace: [],
+      lanes: null,
+      product: null,
       flop: size,
       text: '',
     });
@@ -234,14 +270,22 @@ export class Emitter {
   /** The value with its elements in row-major order without gaps: itself, or a copy made once. */
   contiguous(view: View): View {
     if (view.buffer.kind !== 'number' && isContiguous(view)) return view;
-    const key = [this.identity(view.buffer), view.offset, view.shape, view.strides, view.dtype].join('|');
-    let copy = this.copies.get(key);
-    if (!copy) {
-      copy = this.temporary(view);
+    return this.once(`copy ${view.shape} ${view.strides}`, view, () => {
+      const copy = this.temporary(view);
       this.copy(copy, view);
-      this.copies.set(key, copy);
+      return copy;
+    });
+  }
+
+  /** What `make` makes of a view, made once for each `key`. */
+  once(key: string, { buffer, offset, dtype }: View, make: () => View): View {
+    const whole = [this.identity(buffer), offset, dtype, key].join('|');
+    let made = this.made.get(whole);
+    if (!made) {
+      made = make();
+      this.made.set(whole, made);
     }
-    return copy;
+    return made;
   }
 
   /** Copies element by element between two views of one shape; a number fills. */
@@ -290,7 +334,7 @@ export class Emitter {
         [Fill.DESTINATION]: this.write(to),
       },
       [to],
-      { chunks },
+      { chunks, lanes: { count: sizeOf(to.shape), per, field: Fill.CHUNK, each: [[to, 1]] } },
     );
   }
 

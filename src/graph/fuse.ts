@@ -1,6 +1,6 @@
-import { MAP_MAX_SLOTS, MAP_TILE, Map as MapField, Op, Slot } from '../../assembly/isa';
+import { Fn, Gemm, MAP_MAX_SLOTS, MAP_TILE, Map as MapField, Op, Slot, Type } from '../../assembly/isa';
 import { bytesOf } from '../dtype';
-import { type Buffer, cut, type Draft, double, type MapSlot, type Pointer } from './emitter';
+import { type Buffer, cut, type Draft, double, type MapSlot, type MapStep, type Pointer, type View } from './emitter';
 
 /**
  * Joins chains of elementwise records, so that what lies between two steps stays in a tile in L1. A record joins the
@@ -51,13 +51,132 @@ function join(draft: Draft, fused: Draft[], writers: Map<Buffer, Draft>): Draft 
   }
   host.map.slots = merged.slots;
   for (const step of draft.map!.steps) {
-    host.map.steps.push({ fn: step.fn, slots: step.slots.map((slot) => merged.at[slot]!) });
+    host.map.steps.push({ ...step, slots: step.slots.map((slot) => merged.at[slot]!) });
   }
-  if (!host.name.split('+').includes(draft.name)) host.name += `+${draft.name}`;
+  host.name = namesOf(host.map.steps);
   for (const [buffer, view] of draft.writes) host.writes.set(buffer, view);
   for (const buffer of draft.reads) if (!host.writes.has(buffer)) host.reads.add(buffer);
   host.flop += draft.flop;
   return host;
+}
+
+/**
+ * Lets products end with what follows them: sums with a bias or with another matrix, and a relu, go into the GEMM, if
+ * nobody else reads what was there in between (`kept`: what the program itself still needs). What remains of the elementwise
+ * record may then join another.
+ */
+export function absorb(drafts: Draft[], kept: ReadonlySet<Buffer>): Draft[] {
+  const at = new Map(drafts.map((draft, i) => [draft, i]));
+  const readers = new Map<Buffer, Set<Draft>>();
+  const writers = new Map<Buffer, Draft>();
+  for (const draft of drafts) {
+    for (const buffer of draft.reads) readers.set(buffer, (readers.get(buffer) ?? new Set()).add(draft));
+    for (const buffer of draft.writes.keys()) writers.set(buffer, draft);
+  }
+  /** Whether nobody but `draft` looks at a product before its last step. */
+  const isPrivate = (buffer: Buffer, draft: Draft) =>
+    !kept.has(buffer) && readers.get(buffer)?.size === 1 && readers.get(buffer)!.has(draft);
+  const isReady = (buffer: Buffer, host: Draft) =>
+    !writers.has(buffer) || at.get(writers.get(buffer)!)! < at.get(host)!;
+  const left = drafts.filter((draft) => {
+    const host = draft.map && [...draft.reads].map((buffer) => writers.get(buffer)).find((one) => one?.product);
+    if (!host) return true;
+    while (draft.map!.steps.length > 0) {
+      const made = host.product!.view.buffer;
+      if (!isPrivate(made, draft) || !absorbStep(host, draft, (buffer) => isReady(buffer, host))) break;
+      const { buffer } = host.product!.view;
+      writers.set(buffer, host);
+      readers.delete(made);
+      readers.set(buffer, new Set([...(readers.get(buffer) ?? []), ...(draft.reads.has(buffer) ? [draft] : [])]));
+    }
+    return draft.map!.steps.length > 0;
+  });
+  return fuse(left);
+}
+
+/** Shorter rows are done faster elementwise, whole tiles at a time. */
+const LEAST_COLUMNS = 16;
+
+/** Moves a record's first step into the product that it works on, if the product can do it. */
+function absorbStep(host: Draft, draft: Draft, isReady: (buffer: Buffer) => boolean): boolean {
+  const { view, rows, columns, flipped } = host.product!;
+  const { size, slots, steps } = draft.map!;
+  const { fn, name, slots: at } = steps[0]!;
+  const isMade = (slot: number) => slots[slot]!.view?.buffer === view.buffer;
+  const inner = at.findIndex((slot, i) => i > 0 && isMade(slot));
+  if (columns < LEAST_COLUMNS) return false;
+  if (inner < 0 || slots[at[inner]!]!.kind !== Slot.DIRECT || size !== rows * columns || host.words[Gemm.RELU])
+    return false;
+  if (steps.slice(1).some((step) => step.slots.some(isMade))) return false;
+  if (fn === Fn.RELU) host.words[Gemm.RELU] = 1;
+  else if (fn === Fn.ADD) {
+    const other = slots[at[3 - inner]!]!;
+    const strides = addendStrides(other, rows, columns);
+    const count = host.words[Gemm.ADDENDS] as number;
+    if (!strides || count === 2 || isMade(at[3 - inner]!) || !isReady(other.view!.buffer)) return false;
+    const { buffer, offset, dtype } = other.view!;
+    const first = Gemm.FIRST_ADDEND + count * Gemm.ADDEND_WORDS;
+    host.words[first] = { buffer, bytes: offset * bytesOf(dtype), writes: false };
+    host.words[first + 1] = strides[flipped ? 1 : 0];
+    host.words[first + 2] = strides[flipped ? 0 : 1];
+    host.words[Gemm.ADDENDS] = count + 1;
+    host.reads.add(buffer);
+  } else return false;
+  host.name += `+${name}`;
+  host.flop += size;
+  writeInstead(host, slots[at[0]!]!.view!);
+  steps.shift();
+  tidy(draft);
+  return true;
+}
+
+/** How far apart an addend's elements are along the rows and columns of a product; null where the kernel cannot read it. */
+function addendStrides({ kind, type, view, dims }: MapSlot, rows: number, columns: number): [number, number] | null {
+  if (!view || type !== Type.REAL) return null;
+  if (kind === Slot.DIRECT) return [columns, 1];
+  if (kind !== Slot.STRIDED) return null;
+  const [first, second] = dims as [[number, number], [number, number]?];
+  let strides: [number, number] | null = null;
+  if (dims.length === 2 && first[0] === rows) strides = [first[1], second![1]];
+  else if (dims.length === 1) strides = rows === 1 ? [0, first[1]] : [first[1] * columns, first[1]];
+  // Along what lies together in the result: one after the other, or the same for all.
+  const along = columns > 1 ? strides?.[1] : strides?.[0];
+  return along === 0 || along === 1 ? strides : null;
+}
+
+/** Makes a product write another buffer. */
+function writeInstead(host: Draft, view: View): void {
+  const from = host.product!.view.buffer;
+  host.words = host.words.map((word) =>
+    typeof word !== 'number' && word.buffer === from && word.writes
+      ? { buffer: view.buffer, bytes: 0, writes: true }
+      : word,
+  );
+  host.writes = new Map([[view.buffer, view]]);
+  const lane = host.lanes?.each.get(from);
+  if (lane) host.lanes!.each = new Map([[view.buffer, lane]]);
+  host.product = { ...host.product!, view };
+}
+
+/** Drops the slots that no step uses any more. */
+function tidy(draft: Draft): void {
+  const { slots, steps } = draft.map!;
+  draft.name = namesOf(steps);
+  const used = [...new Set(steps.flatMap((step) => step.slots))];
+  draft.map!.slots = used.map((slot) => slots[slot]!);
+  for (const step of steps) step.slots = step.slots.map((slot) => used.indexOf(slot));
+  const bufferOf = (slot: number) => draft.map!.slots[slot]!.view?.buffer;
+  const written = new Set(steps.map(({ slots: [to] }) => bufferOf(to!)));
+  draft.writes = new Map([...draft.writes].filter(([buffer]) => written.has(buffer)));
+  draft.reads = new Set(
+    steps
+      .flatMap((step) => step.slots.slice(1).flatMap((slot) => bufferOf(slot) ?? []))
+      .filter((buffer) => !written.has(buffer)),
+  );
+}
+
+function namesOf(steps: MapStep[]): string {
+  return [...new Set(steps.map(({ name }) => name))].join('+');
 }
 
 function isDirect(slots: MapSlot[], buffer: Buffer): boolean {
@@ -107,9 +226,19 @@ export function settleMaps(drafts: Draft[], kept: ReadonlySet<Buffer>): void {
   }
 }
 
+/** The buffers of which element i of a chunk only touches element i. */
+function directBuffers(slots: MapSlot[]): Map<Buffer, number> {
+  const views = (wanted: boolean) =>
+    slots.flatMap(({ kind, view }) =>
+      view && (kind === Slot.DIRECT && view.offset === 0) === wanted ? [view.buffer] : [],
+    );
+  const others = new Set(views(false));
+  return new Map(views(true).flatMap((buffer) => (others.has(buffer) ? [] : [[buffer, 1] as const])));
+}
+
 function encodeMap(draft: Draft): void {
   const { size, slots, steps } = draft.map!;
-  const { per, chunks } = cut(Math.ceil(size / MAP_TILE), 16);
+  const { per, chunks } = cut(Math.ceil(size / MAP_TILE), 8);
   const words: (number | Pointer)[] = [Op.MAP, 0, chunks, size, per * MAP_TILE, slots.length, steps.length];
   let dimsAt = MapField.FIRST_SLOT + slots.length * MapField.SLOT_WORDS + steps.length * MapField.STEP_WORDS;
   const tail: number[] = [];
@@ -133,4 +262,5 @@ function encodeMap(draft: Draft): void {
   words[1] = words.length;
   draft.words = words;
   draft.chunks = chunks;
+  draft.lanes = { count: size, per: per * MAP_TILE, field: MapField.CHUNK, each: directBuffers(slots) };
 }

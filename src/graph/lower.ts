@@ -1,14 +1,15 @@
-import { ALIGNMENT, Check, Commit, Group, MAX_PROGRAM_WORDS, Op, SLACK } from '../../assembly/isa';
+import { ALIGNMENT, Check, Commit, MAX_PROGRAM_WORDS, Op, Record as RecordField, SLACK } from '../../assembly/isa';
 import type { Cell } from '../cell';
 import { bytesOf, isReal, type Real } from '../dtype';
 import { DtypeError, OutOfMemoryError } from '../errors';
 import { type Place, type Program, type RecordNote, Segment } from '../machine/program';
 import { show, sizeOf, stridesOf } from '../shape';
 import { type Buffer, cut, type Draft, Emitter, type View } from './emitter';
-import { fuse, settleMaps } from './fuse';
+import { absorb, fuse, settleMaps } from './fuse';
 import { type Graph, type Node, reachable, type Value } from './graph';
 import { shareCommon } from './passes';
-import { chunksOf, group, mayOverwrite, plan } from './plan';
+import { mayOverwrite, plan } from './plan';
+import { type Chain, chunksOf, schedule, threadsFor } from './schedule';
 
 export interface Lowered {
   program: Program;
@@ -37,10 +38,11 @@ export function lower(graph: Graph): Lowered {
     view: settled(resolve(value)),
     shape: cell.shape,
   }));
-  const main = fuse(emitter.take());
+  const needed = new Set([...kept, ...updates.map(({ view }) => view.buffer)]);
+  const main = absorb(fuse(emitter.take()), needed);
   const drafts = updates.length > 0 ? withCommit(emitter, main, updates, outputs, kept) : main;
   settleMaps(drafts, kept);
-  const groups = group(drafts);
+  const groups = schedule(drafts);
   const inputs = graph.arguments.map((value) => state.view(value));
   const arenaBytes = plan(
     groups,
@@ -271,7 +273,7 @@ function withCommit(
         [Check.SOURCE]: emitter.read(whole),
       },
       [],
-      { chunks },
+      { chunks, lanes: { count: size, per, field: Check.CHUNK, each: [[whole, 1]] } },
     );
   }
   emitter.name = 'commit';
@@ -287,6 +289,8 @@ function retarget(draft: Draft, from: Buffer, to: Buffer): void {
   draft.words = draft.words.map((word) =>
     typeof word !== 'number' && word.buffer === from ? { ...word, buffer: to } : word,
   );
+  const lanes = draft.lanes?.each.get(from);
+  if (lanes) draft.lanes!.each.set(to, lanes);
   for (const slot of draft.map?.slots ?? []) {
     if (slot.view?.buffer === from) slot.view = { ...slot.view, buffer: to };
   }
@@ -304,7 +308,7 @@ function placeOf(view: View): Place {
 
 function encode(
   real: Real,
-  groups: Draft[][],
+  groups: Chain[][],
   inputs: View[],
   outputs: View[],
   arenaBytes: number,
@@ -320,10 +324,11 @@ function encode(
   const relocations: number[] = [];
   const segments: number[] = [];
   const records: RecordNote[] = [];
-  const write = (draft: Draft, number: number) => {
+  const write = (draft: Draft, number: number, chained: boolean) => {
     records.push({
       word: words.length,
       number,
+      chained,
       op: draft.op,
       name: draft.name,
       writes: [...draft.writes.values()].map(placeOf),
@@ -340,13 +345,24 @@ function encode(
       }
     }
   };
-  for (const [number, group] of groups.entries()) {
-    if (group.length > 1) {
-      const length = group.reduce((total, draft) => total + draft.words.length, Group.FIRST);
-      words.push(Op.GROUP, length, chunksOf(group));
-    }
-    for (const draft of group) write(draft, number);
-  }
+  /** Writes what is inside, and in front of it, where it is several, the header of the record that holds them. */
+  const wrap = (op: Op, chunks: number, several: boolean, inside: () => void) => {
+    const start = words.length;
+    if (several) words.push(op, 0, chunks);
+    inside();
+    if (several) words[start + RecordField.WORDS] = words.length - start;
+  };
+  groups.forEach((group, number) => {
+    wrap(Op.GROUP, chunksOf(group), group.length > 1, () => {
+      for (const { drafts, chunks } of group) {
+        wrap(Op.CHAIN, chunks, drafts.length > 1, () => {
+          drafts.forEach((draft, i) => {
+            write(draft, number, i > 0);
+          });
+        });
+      }
+    });
+  });
   words.push(Op.END, 3, 0);
   if (words.length > MAX_PROGRAM_WORDS) {
     throw new OutOfMemoryError(`a program of ${words.length} words is too long; ${MAX_PROGRAM_WORDS} are allowed.`, {
@@ -368,6 +384,7 @@ function encode(
     outputs: outputs.map(placeOf),
     cells: [],
     records,
+    threads: threadsFor(groups),
   };
 }
 
@@ -388,6 +405,8 @@ const NAMES: Record<Op, string> = {
   [Op.CHECK]: 'check',
   [Op.COMMIT]: 'commit',
   [Op.GROUP]: 'group',
+  [Op.CHAIN]: 'chain',
+  [Op.PACK]: 'pack',
 };
 
 /** A record as a line of a listing: kernel, what it is for, results ← operands. */

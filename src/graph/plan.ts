@@ -1,5 +1,6 @@
-import { ALIGNMENT, MAX_CHUNKS, Op, SLACK, Slot } from '../../assembly/isa';
+import { ALIGNMENT, SLACK, Slot } from '../../assembly/isa';
 import type { Buffer, Draft } from './emitter';
+import { type Chain, touches } from './schedule';
 
 interface Lifetime {
   first: number;
@@ -13,7 +14,7 @@ interface Lifetime {
  * takes the place of an operand that dies with it where its record allows. `inputs` live from the start, `kept` to the end.
  * Placed by falling size, each at the lowest offset that is free for its whole life (Pisarchyk & Lee 2020, greedy by size).
  */
-export function plan(groups: Draft[][], inputs: Buffer[], kept: ReadonlySet<Buffer>): number {
+export function plan(groups: Chain[][], inputs: Buffer[], kept: ReadonlySet<Buffer>): number {
   const lives = new Map<Buffer, Lifetime>();
   const touch = (buffer: Buffer, at: number) => {
     if (buffer.kind !== 'arena') return;
@@ -25,57 +26,55 @@ export function plan(groups: Draft[][], inputs: Buffer[], kept: ReadonlySet<Buff
     life.last = Math.max(life.last, at);
   };
   for (const buffer of inputs) touch(buffer, -1);
-  // The records of a group run at one time: none may write over what another reads.
-  groups.forEach((group, at) => {
-    for (const draft of group) for (const buffer of [...draft.reads, ...draft.writes.keys()]) touch(buffer, at);
+  const moments = momentsOf(groups);
+  // The records of a moment run at one time: none may write over what another reads.
+  moments.forEach((moment, at) => {
+    for (const { drafts } of moment) {
+      for (const draft of drafts) for (const buffer of [...draft.reads, ...draft.writes.keys()]) touch(buffer, at);
+    }
   });
-  for (const buffer of kept) touch(buffer, groups.length);
-  groups.forEach((group, at) => {
-    for (const draft of group) {
-      for (const [to, from] of inPlacePairs(draft)) {
-        const target = lives.get(to);
-        const source = lives.get(from);
-        if (!target || !source || target === source || target.first !== at || source.last !== at) continue;
-        if (target.bytes !== source.bytes) continue;
-        if (group.some((other) => other !== draft && source.buffers.some((buffer) => touches(other, buffer)))) continue;
-        source.last = target.last;
-        source.buffers.push(...target.buffers);
-        for (const buffer of target.buffers) lives.set(buffer, source);
+  for (const buffer of kept) touch(buffer, moments.length);
+  moments.forEach((moment, at) => {
+    for (const chain of moment) {
+      for (const draft of chain.drafts) {
+        for (const [to, from] of inPlacePairs(draft)) {
+          const target = lives.get(to);
+          const source = lives.get(from);
+          if (!target || !source || target === source || target.first !== at || source.last !== at) continue;
+          // Taken already: what it lies over now was made in this moment too, and is not this operand.
+          if (target.buffers.length > 1) continue;
+          if (
+            target.bytes !== source.bytes ||
+            !source.buffers.every((buffer) => isFree(buffer, draft, chain, moment))
+          ) {
+            continue;
+          }
+          source.last = target.last;
+          source.buffers.push(...target.buffers);
+          for (const buffer of target.buffers) lives.set(buffer, source);
+        }
       }
     }
   });
   return place([...new Set(lives.values())]);
 }
 
-function touches(draft: Draft, buffer: Buffer): boolean {
-  return draft.reads.has(buffer) || draft.writes.has(buffer);
+/** The chains that run at one time, in order. A chain that is alone and one chunk runs record by record. */
+function momentsOf(groups: Chain[][]): Chain[][] {
+  return groups.flatMap((group) => {
+    const [only] = group as [Chain];
+    return group.length > 1 || only.chunks > 1 ? [group] : only.drafts.map((draft) => [{ ...only, drafts: [draft] }]);
+  });
 }
 
-/**
- * Puts records that follow each other and need nothing of each other into one group: between groups every thread waits for
- * the last chunk, within one none does. A commit stands alone, since it may end the program.
- */
-export function group(drafts: Draft[]): Draft[][] {
-  const groups: Draft[][] = [];
-  for (const draft of drafts) {
-    const last = groups.at(-1);
-    if (last?.every((other) => independent(other, draft)) && chunksOf(last) + draft.chunks <= MAX_CHUNKS) {
-      last.push(draft);
-    } else groups.push([draft]);
-  }
-  return groups;
-}
-
-function independent(earlier: Draft, later: Draft): boolean {
-  if (earlier.op === Op.COMMIT || later.op === Op.COMMIT) return false;
-  for (const buffer of earlier.writes.keys()) if (touches(later, buffer)) return false;
-  for (const buffer of later.writes.keys()) if (earlier.reads.has(buffer)) return false;
-  return true;
-}
-
-/** The chunks of all records of a group. */
-export function chunksOf(group: Draft[]): number {
-  return group.reduce((total, { chunks }) => total + chunks, 0);
+/** Whether nobody else looks at a buffer once `draft` writes over it: in its own chain, earlier records have done with this chunk's part. */
+function isFree(buffer: Buffer, draft: Draft, chain: Chain, moment: Chain[]): boolean {
+  const behind = chain.drafts.slice(chain.drafts.indexOf(draft) + 1);
+  const before = chain.drafts.slice(0, chain.drafts.indexOf(draft));
+  if (chain.chunks > 1 && before.some((other) => touches(other, buffer)) && !chain.lanes?.each.has(buffer))
+    return false;
+  if (behind.some((other) => touches(other, buffer))) return false;
+  return moment.every((other) => other === chain || !other.drafts.some((one) => touches(one, buffer)));
 }
 
 /** Whether a record may write `to` over its operand `from`: nothing of `from` may be read after that place was written. */

@@ -1,4 +1,4 @@
-import { GEMM_MC, GEMM_MR, GEMM_NR, Gemm, MAX_CHUNKS } from '../../assembly/isa';
+import { GEMM_KC, GEMM_MC, GEMM_MR, GEMM_NR, Gemm, MAX_CHUNKS, Pack, Panels } from '../../assembly/isa';
 
 /** A matrix, or `batch` many: its first element and its strides, which count elements. */
 export interface Matrix<Pointer> {
@@ -18,42 +18,65 @@ export interface Product<Pointer> {
   b: Matrix<Pointer>;
   c: Matrix<Pointer>;
   beta?: 0 | 1;
+  /** Of a product that was turned around by `planGemm`. */
+  flipped?: boolean;
 }
 
 export interface GemmPlan<Pointer> {
   /** Those of `Gemm` in assembly/isa.ts. */
   fields: Record<number, number | Pointer>;
   chunks: number;
+  /** Whether a PACK record must have written B's panels; B then points at them. */
+  packed: PackPlan<Pointer> | null;
+  /** Whether rows and columns changed places: Cᵀ = Bᵀ·Aᵀ. */
+  flipped: boolean;
+  /** Where chunks are runs of C's memory, C having no gaps: of so many lines of so many elements, so many a chunk. */
+  lines: { count: number; length: number; per: number } | null;
 }
 
-/** Multiply-adds of a chunk, below which claiming it begins to show. */
-const CHUNK_WORK = 1e6;
-/**
- * A chunk packs its own operands, which costs the more the fewer rows and columns share them. So a product is halved, along its
- * longer side, for [two threads as long as chunks keep 64 lines; several as long as they keep 128].
- */
-const HALVINGS = [
-  { chunks: 4, lines: 64 },
-  { chunks: 8, lines: 128 },
-];
-/** Columns of a chunk at most. */
-const MAX_COLUMNS = 512;
+export interface PackPlan<Pointer> {
+  /** Those of `Pack` in assembly/isa.ts, without DESTINATION. */
+  fields: Record<number, number | Pointer>;
+  chunks: number;
+  /** Of the destination. */
+  bytes: number;
+}
 
-/** How a product runs best, as a GEMM record. Nothing chosen here alters a bit of the result. */
-export function planGemm<Pointer>(product: Product<Pointer>): GemmPlan<Pointer> {
-  const { batch, m, n, k, a, b, c, beta = 0 } = orient(mergeBatch(product));
-  let rowBlocks = Math.max(1, Math.ceil(m / GEMM_MC));
-  let columnBlocks = Math.max(1, Math.ceil(n / MAX_COLUMNS));
+/** Multiply-adds of a chunk, below which claiming it, and packing its rows, begins to show. */
+const CHUNK_WORK = 1e6;
+/** Chunks of a big product: enough for several threads to end at about the same time. */
+const CHUNKS = 16;
+const ENOUGH = 4;
+/** Rows of a chunk at least where they pack nothing of B, and columns, which share the packing of A. */
+const LEAST_ROWS = 16;
+const LEAST_COLUMNS = 64;
+/**
+ * From so many rows on B is packed once, for all chunks, and rows are shared out. Below, that would send more between the caches
+ * of the threads than it saves: columns are shared out, and each chunk packs its own.
+ */
+const MANY_ROWS = 256;
+/** A panel of B is packed to be read by several tiles: not for so few rows. */
+const FEW_ROWS = 16;
+/** Nor if its rows, which then lie far apart, are so few that they stay in L1, and do not all fall into the same lines of it. */
+const FEW_TERMS = 128;
+const ALIASED = 512;
+/** Bytes of a row of a panel, and elements of a chunk of packing. */
+const PITCH = 32;
+const PACK_ELEMENTS = 16384;
+
+/** How a product of reals of so many bytes runs best, as a GEMM record. Nothing chosen here alters a bit of the result. */
+export function planGemm<Pointer>(product: Product<Pointer>, bytes: number): GemmPlan<Pointer> {
+  const oriented = orient(mergeBatch(product));
+  const { batch, m, n, k, a, b, c, beta = 0 } = oriented;
   // A tile costs the same if it is not full.
   const work = k * Math.max(m, GEMM_MR) * Math.max(n, GEMM_NR);
-  for (const { chunks, lines } of HALVINGS) {
-    while (batch * rowBlocks * columnBlocks < chunks && work >= 2 * CHUNK_WORK * rowBlocks * columnBlocks) {
-      const [rows, columns] = [m / rowBlocks, n / columnBlocks];
-      if (Math.max(rows, columns) < 2 * lines) break;
-      if (rows > columns) rowBlocks *= 2;
-      else columnBlocks *= 2;
-    }
-  }
+  const wanted = Math.ceil(Math.min(CHUNKS, Math.max(1, (batch * work) / CHUNK_WORK)) / Math.max(1, batch));
+  const inPlace = b.column === 1 && (m <= FEW_ROWS || (k <= FEW_TERMS && (b.row * bytes) % ALIASED !== 0));
+  const packed = !inPlace && batch === 1 && m >= MANY_ROWS ? planPack(b, k, n, bytes) : null;
+  const most = (size: number, least: number) => Math.max(1, Math.floor(size / least));
+  const rowBlocks = Math.max(1, Math.ceil(m / GEMM_MC), inPlace || packed ? Math.min(wanted, most(m, LEAST_ROWS)) : 1);
+  // Whole rows, which lie together in C, can be worked on further while they are in the cache.
+  const columnBlocks = rowBlocks >= ENOUGH ? 1 : Math.min(Math.ceil(wanted / rowBlocks), most(n, LEAST_COLUMNS));
   const chunkM = blockSize(m, rowBlocks, GEMM_MR);
   const chunkN = blockSize(n, columnBlocks, GEMM_NR);
   const total = batch * Math.ceil(m / chunkM) * Math.ceil(n / chunkN);
@@ -80,9 +103,55 @@ export function planGemm<Pointer>(product: Product<Pointer>): GemmPlan<Pointer> 
       [Gemm.C_BATCH]: c.batch,
       [Gemm.C_ROW]: c.row,
       [Gemm.C_COLUMN]: c.column,
+      [Gemm.PANELS]: packed ? Panels.PACKED : inPlace ? Panels.IN_PLACE : Panels.OWN,
     },
+    packed,
+    flipped: oriented.flipped ?? false,
     chunks: Math.ceil(total / items),
+    lines: linesOf(oriented, chunkM, chunkN, items),
   };
+}
+
+/** B's panels, written once. */
+export function planPack<Pointer>(
+  { pointer, row, column }: Matrix<Pointer>,
+  k: number,
+  n: number,
+  bytes: number,
+): PackPlan<Pointer> {
+  const [width, lanes] = [PITCH / bytes, PITCH / bytes / 2];
+  const panels = Math.ceil(n / width);
+  const blocks = Math.ceil(k / GEMM_KC);
+  const depth = Math.ceil(k / blocks);
+  const rows = (size: number) => Math.ceil(size / lanes) * lanes;
+  // Two panels share the lines of the cache in which they lie.
+  const items = 2 * Math.max(1, Math.round(PACK_ELEMENTS / (2 * depth * width)));
+  return {
+    fields: {
+      [Pack.K]: k,
+      [Pack.N]: n,
+      [Pack.ITEMS]: items,
+      [Pack.SOURCE]: pointer,
+      [Pack.ROW]: row,
+      [Pack.COLUMN]: column,
+    },
+    chunks: Math.ceil((blocks * panels) / items),
+    bytes: panels * PITCH * ((blocks - 1) * rows(depth) + rows(k - (blocks - 1) * depth)),
+  };
+}
+
+function linesOf<Pointer>(
+  { batch, m, n, c }: Product<Pointer>,
+  chunkM: number,
+  chunkN: number,
+  items: number,
+): GemmPlan<Pointer>['lines'] {
+  if (batch > 1 && (c.batch !== m * n || chunkM < m || chunkN < n)) return null;
+  const byRows = (n === 1 || c.column === 1) && (m === 1 || c.row === n);
+  if (byRows && chunkN >= n) return { count: batch * m, length: n, per: Math.min(chunkM, m) * items };
+  const byColumns = (m === 1 || c.row === 1) && (n === 1 || c.column === m);
+  if (byColumns && chunkM >= m) return { count: batch * n, length: m, per: Math.min(chunkN, n) * items };
+  return null;
 }
 
 /** Batches with one B are the rows of one taller product, if A and C step through them as through rows; with one A, likewise. */
@@ -99,15 +168,20 @@ function mergeBatch<Pointer>(product: Product<Pointer>): Product<Pointer> {
   return product;
 }
 
-/** C, or Cᵀ = Bᵀ·Aᵀ: whichever fills the tiles better. Few columns waste lanes, few rows only some speed. */
+/**
+ * C, or Cᵀ = Bᵀ·Aᵀ: whichever fills the tiles better. Few columns waste lanes, few rows only some speed. Where both do, C's rows
+ * are those that lie in memory as such.
+ */
 function orient<Pointer>(product: Product<Pointer>): Product<Pointer> {
-  const { m, n } = product;
-  return tiles(n, m) < 0.95 * tiles(m, n) ? transposed(product) : product;
+  const { c } = product;
+  const upright = c.row === 1 && c.column !== 1 ? transposed(product) : product;
+  const { m, n } = upright;
+  return tiles(n, m) < 0.95 * tiles(m, n) ? transposed(upright) : upright;
 }
 
-function transposed<Pointer>({ a, b, c, m, n, ...rest }: Product<Pointer>): Product<Pointer> {
+function transposed<Pointer>({ a, b, c, m, n, flipped = false, ...rest }: Product<Pointer>): Product<Pointer> {
   const flip = (x: Matrix<Pointer>) => ({ ...x, row: x.column, column: x.row });
-  return { ...rest, m: n, n: m, a: flip(b), b: flip(a), c: flip(c) };
+  return { ...rest, flipped: !flipped, m: n, n: m, a: flip(b), b: flip(a), c: flip(c) };
 }
 
 /** What [m, n] costs in full tiles, as measured: a tile of 1, 2 or 3 rows in 4, and of 1 … 4 columns in 8. */

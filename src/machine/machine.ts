@@ -1,4 +1,4 @@
-import { Control, Op, SCRATCH_BYTES, Status } from '../../assembly/isa';
+import { Control, Gemm, Op, SCRATCH_BYTES, Status } from '../../assembly/isa';
 import { allocate, bytesOf, isReal, type Real, type TypedArray, viewOf } from '../dtype';
 import { DivergenceError, IndexError, WorkerError } from '../errors';
 import { show, sizeOf } from '../shape';
@@ -41,13 +41,13 @@ function canWait(): boolean {
 
 /** What runs programs: one linear memory, a core for each precision in use, and helper threads where memory is shared. */
 export class Machine {
-  readonly memory: Memory;
+  readonly memory = new Memory();
   private readonly cores = new Map<Real, Core>();
   private readonly helpers: Record<Real, WorkerHandle[]> = { f32: [], f64: [] };
   private scratchThreads = 0;
 
-  constructor(shared = canShare()) {
-    this.memory = new Memory(shared);
+  /** Threads need a memory that can be shared, and a realm that may wait on it. */
+  constructor(private readonly mayShare = canShare() && canWait()) {
     this.reserveScratch(1);
   }
 
@@ -69,7 +69,11 @@ export class Machine {
   provide(real: Real, threads: number): number {
     const helpers = this.helpers[real];
     if (threads <= helpers.length + 1) return threads;
-    if (!this.memory.shared || !canWait()) return 1;
+    if (!this.mayShare) return 1;
+    if (!this.memory.shared) {
+      if (!this.memory.share()) return 1;
+      this.cores.clear();
+    }
     this.reserveScratch(threads);
     while (helpers.length < threads - 1) {
       let helper: WorkerHandle;
@@ -182,8 +186,9 @@ export class LoadedProgram {
    */
   run(fill: (program: this) => void, threads = 1): void {
     const { machine, program } = this;
+    const granted = machine.provide(program.real, threads);
     fill(this);
-    const status = machine.core(program.real).run(this.image, machine.provide(program.real, threads));
+    const status = machine.core(program.real).run(this.image, granted);
     if (status === Status.DONE) return;
     if (status === Status.FAULT) throw this.fault();
     if (status === Status.POISONED) throw new WorkerError('a thread of the machine died.', { op: 'run' });
@@ -238,7 +243,7 @@ export class LoadedProgram {
       core.step(this.image + record.word * 4);
       const spoiled = record.writes.filter((place) => !this.isFinite(place));
       const inherited = record.infinite || operands.some((at) => tainted.some((span) => holds(span, at)));
-      if (spoiled.length > 0 && !inherited) return diverged('a NaN or an infinity appeared here', record);
+      if (spoiled.length > 0 && !inherited) return diverged('a NaN or an infinity appeared here', this.culprit(record));
       if (spoiled.some((place) => this.view(place).some(Number.isNaN))) firstNaN ??= record;
       // The arena is used again and again: what was written last counts.
       for (const place of record.writes) {
@@ -254,7 +259,20 @@ export class LoadedProgram {
         return diverged('a gradient became too large to be squared here', writer ?? record);
       }
     }
-    return diverged('a NaN or an infinity appeared here', firstNaN ?? records[0]!);
+    return diverged('a NaN or an infinity appeared here', this.culprit(firstNaN ?? records[0]!));
+  }
+
+  /** Of a product that went wrong, with what it ends in: the product itself, if it goes wrong without that too. */
+  private culprit(record: RecordNote): RecordNote {
+    if (record.op !== Op.GEMM) return record;
+    const words = new Int32Array(this.machine.memory.buffer as ArrayBuffer, this.image + record.word * 4, Gemm.WORDS);
+    const ending = words.slice(Gemm.RELU, Gemm.FIRST_ADDEND);
+    words.fill(0, Gemm.RELU, Gemm.FIRST_ADDEND);
+    this.machine.core(this.program.real).step(this.image + record.word * 4);
+    words.set(ending, Gemm.RELU);
+    const [product, ...others] = record.name.split('+');
+    const name = record.writes.every((place) => this.isFinite(place)) ? others.join('+') : product!;
+    return { ...record, name };
   }
 
   private isFinite(place: Place): boolean {

@@ -38,8 +38,8 @@ function reserve(shared: boolean): { memory: WebAssembly.Memory; pages: number }
  * Best fit over an address-ordered list of free spans, which join again when freed.
  */
 export class Memory {
-  readonly wasm: WebAssembly.Memory;
-  readonly shared: boolean;
+  wasm: WebAssembly.Memory;
+  shared = false;
   /** Bytes that may ever be had. */
   readonly limit: number;
   /** Bytes allocated now, and the most there ever were. */
@@ -49,11 +49,30 @@ export class Memory {
   private readonly blocks = new Map<number, number>();
   private end = HEAP_BASE;
 
-  constructor(shared: boolean) {
-    const { memory, pages } = reserve(shared);
+  constructor() {
+    const { memory, pages } = reserve(false);
     this.wasm = memory;
-    this.shared = shared;
     this.limit = pages * PAGE;
+  }
+
+  /**
+   * Moves everything, address for address, into a memory that threads can share; returns whether that could be had. Not from
+   * the start: engines copy into shared memory word by word, six times as slowly.
+   */
+  share(): boolean {
+    if (this.shared) return true;
+    try {
+      const { memory, pages } = reserve(true);
+      if (pages * PAGE < this.limit) return false;
+      const missing = this.buffer.byteLength - memory.buffer.byteLength;
+      if (missing > 0) memory.grow(missing / PAGE);
+      new Uint8Array(memory.buffer).set(new Uint8Array(this.buffer));
+      this.wasm = memory;
+    } catch {
+      return false; // what is here stays, and works on one thread
+    }
+    this.shared = true;
+    return true;
   }
 
   get buffer(): ArrayBufferLike {

@@ -23,6 +23,8 @@ export interface RecordNote {
   word: number;
   /** Which record of the program it is; the members of a group share a number. */
   number: number;
+  /** Whether it runs behind the record before it, chunk by chunk, on the same thread. */
+  chained: boolean;
   op: Op;
   /** The ops that it stands for, as the user wrote them. */
   name: string;
@@ -51,6 +53,8 @@ export interface Program {
   outputs: Place[];
   cells: { dtype: DType; size: number; written: boolean }[];
   records: RecordNote[];
+  /** How many threads it gains from: 1 where they would spend longer on meeting than they save. */
+  threads: number;
 }
 
 /** How many records a program has, groups counted as one. */
@@ -58,11 +62,12 @@ export function recordCount({ records }: Program): number {
   return (records.at(-1)?.number ?? -1) + 1;
 }
 
-/** What `compile(…).disassemble()` prints: a line a record, a number for all that run as one. */
+/** What `compile(…).disassemble()` prints: a line a record, a number for all that run as one, an arrow where one thread goes on. */
 export function disassemble(program: Program): string {
   const { real, records, words, arenaBytes } = program;
   const lines = records.map(
-    ({ number, text }, i) => `${(records[i - 1]?.number === number ? '' : String(number)).padStart(3)}  ${text}`,
+    ({ number, chained, text }, i) =>
+      `${(records[i - 1]?.number === number ? '' : String(number)).padStart(3)}${chained ? ' → ' : '   '}${text}`,
   );
   const head = `; ${real}, ${recordCount(program)} records in ${words.byteLength} bytes, arena ${arenaBytes} bytes`;
   return [head, ...lines].join('\n');

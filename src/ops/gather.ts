@@ -21,6 +21,16 @@ function indexFields(index: View, wholeRows: boolean) {
   return { outer: outer!, step: step!, inner: inner! };
 }
 
+/** What a lane reads: its own elements, and its own indices unless all lanes share them. */
+function pickedFrom(x: View, elements: number, index: View, { shape }: View, indices: number): [View, number][] {
+  return shape.length === 1
+    ? [[x, elements]]
+    : [
+        [x, elements],
+        [index, indices],
+      ];
+}
+
 const gatherOp: Defined<Picking> = defineOp<Picking>({
   name: 'gather',
   version: 1,
@@ -64,7 +74,13 @@ const gatherOp: Defined<Picking> = defineOp<Picking>({
         [Gather.DESTINATION]: program.write(out!),
       },
       [out!],
-      { chunks: sizeOf(out!.shape) === 0 ? 0 : chunks },
+      {
+        chunks: sizeOf(out!.shape) === 0 ? 0 : chunks,
+        lanes: {
+          ...{ count: outer * count, per, field: Gather.ITEMS },
+          each: [[out!, inner], ...(count === 1 ? pickedFrom(source, n * inner, indices, index!, inner) : [])],
+        },
+      },
     );
   },
   vjp: ([g], { inputs: [x, index], options }) => [
@@ -106,7 +122,17 @@ const scatterAddOp: Defined<Picking & { n: number }> = defineOp<Picking & { n: n
         [ScatterAdd.DESTINATION]: program.write(out!),
       },
       [out!],
-      { chunks: sizeOf(y!.shape) === 0 ? 0 : chunks, flop: outer * count * inner },
+      {
+        chunks: sizeOf(y!.shape) === 0 ? 0 : chunks,
+        lanes:
+          inner === 1
+            ? {
+                ...{ count: outer, per, field: ScatterAdd.CHUNK },
+                each: [[out!, n], ...pickedFrom(source, count, indices, index!, count)],
+              }
+            : undefined,
+        flop: outer * count * inner,
+      },
     );
   },
   vjp: ([g], { inputs: [, index], options: { of } }) => [gatherOp([g!, index!], { of })[0]!, null],

@@ -1,10 +1,10 @@
-import { Gemm, Op } from '../../assembly/isa';
-import { checkReals, checkSame } from '../dtype';
+import { Gemm, Op, Pack } from '../../assembly/isa';
+import { bytesOf, checkReals, checkSame } from '../dtype';
 import { ShapeError } from '../errors';
 import { defineOp } from '../graph/define-op';
-import { broadcastStrides, collapse, type Emitter, type View } from '../graph/emitter';
+import { broadcastStrides, collapse, type Emitter, isContiguous, type Pointer, type View } from '../graph/emitter';
 import type { Op as Defined } from '../graph/op';
-import { planGemm } from '../machine/gemm';
+import { type PackPlan, planGemm } from '../machine/gemm';
 import { type Aval, broadcastShapes, sameShape, show, sizeOf } from '../shape';
 import type { Tensor } from '../tensor';
 import { add } from './elementwise';
@@ -57,20 +57,60 @@ function emitMatmul(program: Emitter, out: View, a: View, b: View): void {
   const [aRow, aColumn] = left.strides.slice(-2) as [number, number];
   const [bRow, bColumn] = right.strides.slice(-2) as [number, number];
   const [cRow, cColumn] = out.strides.slice(-2) as [number, number];
-  const plan = planGemm({
-    batch: sizeOf(batchShape),
-    m,
-    n,
-    k,
-    a: { pointer: program.read(left), batch: strides[0]![0] ?? 0, row: aRow, column: aColumn },
-    b: { pointer: program.read(right), batch: strides[1]![0] ?? 0, row: bRow, column: bColumn },
-    c: { pointer: program.write(out), batch: strides[2]![0] ?? 0, row: cRow, column: cColumn },
-  });
-  program.record(Op.GEMM, Gemm.WORDS, plan.fields, [out], {
+  const plan = planGemm<View>(
+    {
+      batch: sizeOf(batchShape),
+      m,
+      n,
+      k,
+      a: { pointer: left, batch: strides[0]![0] ?? 0, row: aRow, column: aColumn },
+      b: { pointer: right, batch: strides[1]![0] ?? 0, row: bRow, column: bColumn },
+      c: { pointer: out, batch: strides[2]![0] ?? 0, row: cRow, column: cColumn },
+    },
+    bytesOf(out.dtype),
+  );
+  const fields = pointersOf(program, plan.fields, out);
+  if (plan.packed && sizeOf(out.shape) > 0) fields[Gemm.B] = program.read(packed(program, plan.packed));
+  program.record(Op.GEMM, Gemm.WORDS, fields, [out], {
     chunks: sizeOf(out.shape) === 0 ? 0 : plan.chunks,
+    lanes: plan.lines ? { ...plan.lines, field: null, each: [[out, plan.lines.length]] } : undefined,
+    product:
+      fields[Gemm.BATCH] === 1 && isContiguous(out)
+        ? { view: out, rows: sizeOf(out.shape) / n, columns: n, flipped: plan.flipped }
+        : null,
     flop: 2 * sizeOf(out.shape) * k,
     text: `${m}×${k}×${n}`,
   });
+}
+
+/** Fields whose views have become pointers: to be read, but for `out`. */
+function pointersOf(
+  program: Emitter,
+  fields: Record<number, number | View>,
+  out?: View,
+): Record<number, number | Pointer> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([field, value]) => [
+      field,
+      typeof value === 'number' ? value : value === out ? program.write(value) : program.read(value),
+    ]),
+  );
+}
+
+/** B's panels, packed once for all products that take them. */
+function packed(program: Emitter, { fields, chunks, bytes }: PackPlan<View>): View {
+  const source = fields[Pack.SOURCE] as View;
+  return program.once(
+    ['pack', ...Object.values(fields).filter((value) => typeof value === 'number')].join(),
+    source,
+    () => {
+      const { dtype } = source;
+      const panels = program.temporary({ shape: [bytes / bytesOf(dtype)], dtype });
+      const pointers = { ...pointersOf(program, fields), [Pack.DESTINATION]: program.write(panels) };
+      program.record(Op.PACK, Pack.WORDS, pointers, [panels], { chunks });
+      return panels;
+    },
+  );
 }
 
 /**

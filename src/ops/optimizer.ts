@@ -54,6 +54,10 @@ export const sgdUpdate = defineOp<SgdOptions>({
       {
         chunks,
         inPlace: [[newParameter!, parameter!], ...(newBuffer ? ([[newBuffer, buffer!]] as [View, View][]) : [])],
+        lanes: {
+          ...{ count: size, per, field: Sgd.CHUNK },
+          each: [parameter, gradient, newParameter, buffer, newBuffer].flatMap((view) => (view ? [[view, 1]] : [])),
+        },
         flop: 2 * size,
       },
     );
@@ -81,7 +85,7 @@ export const adamUpdate = defineOp<AdamOptions>({
   emit: (program, [newParameter, newM, newV], ins, options) => {
     const [parameter, gradient, lr, step, m, v] = operands(program, ins);
     const size = sizeOf(parameter!.shape);
-    const { per, chunks } = cut(size);
+    const { per, chunks } = cut(size, 4096);
     program.record(
       Op.ADAM,
       Adam.WORDS,

@@ -78,7 +78,20 @@ function reduceBlocks(
       [Reduce.DESTINATION]: program.write(target),
     },
     [target],
-    { chunks, flop: outer * n * inner },
+    {
+      chunks,
+      lanes:
+        inner === 1 && blocks === 1
+          ? {
+              ...{ count: outer, per, field: Reduce.ITEMS },
+              each: [
+                [source, n],
+                [target, 1],
+              ],
+            }
+          : undefined,
+      flop: outer * n * inner,
+    },
   );
   if (blocks > 1) reduceBlocks(program, fn, out, target, outer, blocks, inner);
 }

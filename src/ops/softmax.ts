@@ -47,7 +47,12 @@ const softmaxOp = defineOp<Log>({
         [Softmax.DESTINATION]: program.write(out!),
       },
       [out!],
-      { chunks, inPlace: [[out!, source]], flop: 4 * count * n },
+      {
+        chunks,
+        inPlace: [[out!, source]],
+        lanes: { count, per, field: Softmax.CHUNK, each: [out!, source].map((view) => [view, n]) },
+        flop: 4 * count * n,
+      },
     );
   },
   vjp: ([g], { outputs: [y], options }) => [softmaxBackward([y!, g!], options)[0]!],
@@ -78,7 +83,12 @@ const softmaxBackward = defineOp<Log>({
         [SoftmaxBackward.DESTINATION]: program.write(out!),
       },
       [out!],
-      { chunks, inPlace: [[out!, cotangent]], flop: 4 * count * n },
+      {
+        chunks,
+        inPlace: [[out!, cotangent]],
+        lanes: { count, per, field: SoftmaxBackward.CHUNK, each: [out!, output, cotangent].map((view) => [view, n]) },
+        flop: 4 * count * n,
+      },
     );
   },
   meaning: ([y, g], { log }) => {

@@ -54,12 +54,9 @@ export class BundleBuilder {
     return { core: { real, bytes: coreBytes(real) }, cells, programs: this.fresh(), threads };
   }
 
-  /** Floating point operations of the costliest program. */
-  get flop(): number {
-    return Math.max(
-      0,
-      ...this.programs.map(({ program }) => program.records.reduce((total, record) => total + record.flop, 0)),
-    );
+  /** The most threads that any of the programs gains from. */
+  get threads(): number {
+    return Math.max(1, ...this.programs.map(({ program }) => program.threads));
   }
 
   /** Gives the page's cells the values that came back. */
@@ -70,14 +67,10 @@ export class BundleBuilder {
   }
 }
 
-/** Below this a second thread costs more than it brings (µs of work against µs of meeting). */
-const FLOP_WORTH_A_THREAD = 2e6;
-
-/** How many threads a run gets: asked for, or on 'auto' as many as there are cores but one, which the page keeps. */
-export function chooseThreads(threads: number | 'auto', flop: number): number {
-  if (threads !== 'auto') return threads;
+/** How many threads a run may have: as asked for, or on 'auto' as many as there are cores but one, which the page keeps. */
+export function chooseThreads(threads: number | 'auto', most: number): number {
   const cores = globalThis.navigator?.hardwareConcurrency ?? coresOfNode();
-  return flop < FLOP_WORTH_A_THREAD ? 1 : Math.max(1, cores - 1);
+  return Math.min(most, threads === 'auto' ? Math.max(1, cores - 1) : threads);
 }
 
 function coresOfNode(): number {

@@ -81,7 +81,7 @@ async function compute(
 ) {
   const connection = connect(create);
   try {
-    const bundle = builder.bundle(chooseThreads(threads, builder.flop));
+    const bundle = builder.bundle(chooseThreads(threads, builder.threads));
     const result = await connection.race(call(connection.worker as never, bundle));
     if ('error' in result && result.error) throw deserializeError(result.error);
     return (result as Extract<Computed, { values: unknown }>).values;

@@ -96,11 +96,14 @@ class Store {
   /** Runs a program on some rows of the data. */
   run(program: number, arrays: readonly Rows['x'][], indices: ArrayLike<number>): LoadedProgram {
     const loaded = this.programs[program]!;
-    loaded.run(() => {
-      arrays.forEach((array, i) => {
-        copyRows(loaded.input(i), array, indices);
-      });
-    }, this.threads);
+    loaded.run(
+      () => {
+        arrays.forEach((array, i) => {
+          copyRows(loaded.input(i), array, indices);
+        });
+      },
+      Math.min(this.threads, loaded.program.threads),
+    );
     return loaded;
   }
 

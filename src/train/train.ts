@@ -297,7 +297,7 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
 
   /** What the worker gets. Draws of a run start from its seed; the page's generator stays where it is. */
   private bundle(): { bundle: Bundle; generator: number } {
-    const bundle = this.builder.bundle(chooseThreads(this.options.threads ?? 'auto', this.builder.flop));
+    const bundle = this.builder.bundle(chooseThreads(this.options.threads ?? 'auto', this.builder.threads));
     const generator = this.builder.allCells.indexOf(defaultGenerator.cell);
     if (generator >= 0) bundle.cells[generator]!.values = Int32Array.of(this.options.seed, Stream.RUN, 0, 0);
     return { bundle, generator };

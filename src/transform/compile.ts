@@ -4,11 +4,15 @@ import { lower } from '../graph/lower';
 import { activeTrace, type Moded, Trace } from '../graph/trace';
 import type { LoadedProgram } from '../machine/machine';
 import { disassemble, recordCount } from '../machine/program';
+import { sameShape } from '../shape';
 import { Tensor } from '../tensor';
 import { flattenTree } from './tree';
 
 export interface CompileOptions {
-  /** Threads that may share the work, this one included; more than 1 needs shared memory. The bits do not depend on it. */
+  /**
+   * Threads that may share the work, this one included, where there is enough of it; more than 1 needs shared memory. The bits
+   * do not depend on it.
+   */
   threads?: number;
 }
 
@@ -41,6 +45,8 @@ export type Compiled<F extends AnyFunction> = ((...args: Parameters<F>) => Retur
 /** A trace that was made, for one kind of arguments and one set of modes. */
 interface Entry {
   key: string;
+  /** The arguments that it was found for last, where none is a tree: what a call in a loop is compared with. */
+  flat: readonly unknown[] | null;
   modes: ReadonlyMap<Moded, boolean>;
   loaded: LoadedProgram;
   cellBytes: number;
@@ -75,21 +81,28 @@ export function compile<F extends AnyFunction>(f: F, { threads = 1 }: CompileOpt
   };
   const compiled = (...args: Parameters<F>): ReturnType<F> => {
     if (activeTrace()) return f(...args);
-    const { leaves, rebuild, key } = flattenTree(args);
-    const at = entries.findIndex(
-      (one) => one.key === key && [...one.modes].every(([subject, mode]) => subject.training === mode),
-    );
-    const entry = at >= 0 ? entries.splice(at, 1)[0]! : trace(f, leaves, rebuild, key);
-    entries.push(entry);
-    if (entries.length > KEPT) entries.shift()!.loaded.unload();
+    const last = entries.at(-1);
+    const { entry, leaves } = last && isFor(last, args) ? { entry: last, leaves: args.filter(isTensor) } : find(args);
     const { loaded } = entry;
-    loaded.run(() => {
-      leaves.forEach((leaf, i) => {
-        loaded.input(i).set(leaf.values());
-      });
-    }, threads);
+    loaded.run(
+      () => {
+        leaves.forEach((leaf, i) => {
+          loaded.input(i).set(leaf.values());
+        });
+      },
+      Math.min(threads, loaded.program.threads),
+    );
     const outputs = loaded.program.outputs.map(({ shape, dtype }, i) => new Tensor(shape, dtype, loaded.output(i)));
     return entry.rebuild(outputs) as ReturnType<F>;
+  };
+  const find = (args: unknown[]): { entry: Entry; leaves: Tensor[] } => {
+    const { leaves, rebuild, key } = flattenTree(args);
+    const at = entries.findIndex((one) => one.key === key && hasModes(one));
+    const entry = at >= 0 ? entries.splice(at, 1)[0]! : trace(f, leaves, rebuild, key);
+    entry.flat = args.every((arg) => isTensor(arg) || typeof arg !== 'object') ? args : null;
+    entries.push(entry);
+    if (entries.length > KEPT) entries.shift()!.loaded.unload();
+    return { entry, leaves };
   };
   unloading.register(compiled, entries);
   return Object.assign(compiled, {
@@ -109,6 +122,28 @@ export function compile<F extends AnyFunction>(f: F, { threads = 1 }: CompileOpt
   });
 }
 
+const isTensor = (arg: unknown): arg is Tensor => arg instanceof Tensor;
+
+const hasModes = ({ modes }: Entry) => {
+  for (const [subject, mode] of modes) if (subject.training !== mode) return false;
+  return true;
+};
+
+/** Whether a call with these arguments runs the entry's program, told without writing a key. */
+function isFor(entry: Entry, args: readonly unknown[]): boolean {
+  const { flat } = entry;
+  if (flat?.length !== args.length) return false;
+  for (let i = 0; i < args.length; i++) {
+    const [known, arg] = [flat[i], args[i]];
+    const alike =
+      isTensor(known) && isTensor(arg)
+        ? known.dtype === arg.dtype && sameShape(known.shape, arg.shape)
+        : Object.is(known, arg);
+    if (!alike) return false;
+  }
+  return hasModes(entry);
+}
+
 function trace(
   f: AnyFunction,
   leaves: Tensor[],
@@ -124,5 +159,5 @@ function trace(
     cells.map((cell) => cell.storage),
   );
   const cellBytes = cells.reduce((total, cell) => total + cell.bytes, 0);
-  return { key, modes: recorder.observed(), loaded, cellBytes, rebuild: result.rebuild };
+  return { key, flat: null, modes: recorder.observed(), loaded, cellBytes, rebuild: result.rebuild };
 }

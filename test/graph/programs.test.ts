@@ -1,5 +1,5 @@
 import 'wasmgrad/f64';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   add,
   assign,
@@ -33,13 +33,14 @@ import {
   where,
 } from 'wasmgrad';
 import { writeOptions } from '../../src/graph/passes';
+import { LoadedProgram } from '../../src/machine/machine';
 import { sequence } from '../kernels/core';
 import { decode, expectSameBits, numbers } from '../reference';
 
 // Programs at random: whatever the passes share, fuse, transpose, overlay and write in place, the bits are those of the ops
 // one after another.
 
-const N = 9;
+const N = 17;
 
 /** Ops on N × N matrices that keep values small. */
 const STEPS: ((a: Tensor, b: Tensor) => Tensor)[] = [
@@ -50,6 +51,8 @@ const STEPS: ((a: Tensor, b: Tensor) => Tensor)[] = [
   (a, b) => sigmoid(matmul(a.transpose(), b)),
   (a, b) => tanh(matmul(a, b.transpose())).transpose(),
   (a) => relu(a),
+  (a, b) => relu(add(add(matmul(a, b), b.slice('0')), a)),
+  (a, b) => add(tanh(b), matmul(b, a)),
   (a) => softplus(neg(a)),
   (a, b) => maximum(a, b),
   (a, b) => where(a.gt(b), a, mul(b, 0.5)),
@@ -90,8 +93,20 @@ function program(seed: number, cells: Cell[]) {
   };
 }
 
+/** Lets programs have as many threads as asked for, however small they are. */
+function insistOn(threads: number): void {
+  const { run } = LoadedProgram.prototype;
+  vi.spyOn(LoadedProgram.prototype, 'run').mockImplementation(function (this: LoadedProgram, fill) {
+    run.call(this, fill, threads);
+  });
+}
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
 describe.each(['f32', 'f64'] as Real[])('in %s', (real) => {
   it.each([1, 2])('random programs give the bits of their ops one after another, on %i threads', (threads) => {
+    insistOn(threads);
     for (let seed = 0; seed < 120; seed++) {
       const [x, y, p, q] = [1, 2, 3, 4].map((i) => decode(numbers([N, N], seed * 10 + i), real)) as [
         Tensor,
@@ -103,7 +118,7 @@ describe.each(['f32', 'f64'] as Real[])('in %s', (real) => {
         [new Cell(p), new Cell(q)],
         [new Cell(p), new Cell(q)],
       ];
-      const [compiled, eager] = [compile(program(seed, own), { threads }), program(seed, eagerOwn)];
+      const [compiled, eager] = [compile(program(seed, own)), program(seed, eagerOwn)];
       manualSeed(seed);
       const results = [compiled(x, y), compiled(y, x)].flat();
       manualSeed(seed);
@@ -158,12 +173,14 @@ describe('passes', () => {
       concat([t, t]),
     ];
     for (const threads of [1, 2]) {
-      const compiled = compile(f, { threads });
+      insistOn(threads);
+      const compiled = compile(f);
       for (let run = 0; run < 20; run++) {
         compiled(x).forEach((y, i) => {
           expectSameBits(y, f(x)[i]!);
         });
       }
+      vi.restoreAllMocks();
       // The two halves of concat are written into one place, one after the other.
       expect(compiled.stats().records).toBe(2);
       expect(compiled.disassemble().split('\n').length - 1).toBeGreaterThanOrEqual(6);
@@ -180,6 +197,32 @@ describe('passes', () => {
 
   it('fold transposes into the product, also into its result', () => {
     expect(records((x, y) => matmul(x.transpose(), y.transpose()).transpose(), square4, square4)).toBe(1);
+  });
+
+  it('let products end with a bias, with what they are added to, and with a relu', () => {
+    const [x, w] = [1, 2].map((seed) => decode(numbers([20, 20], seed), 'f32')) as [Tensor, Tensor];
+    const b = decode(numbers([20], 3), 'f32');
+    const layer = (x: Tensor, w: Tensor, b: Tensor) => relu(add(add(matmul(x, w.transpose()), b), x));
+    const compiled = compile(layer);
+    const y = compiled(x, w, b);
+    expect(compiled.disassemble().split('\n')).toHaveLength(2);
+    expect(compiled.disassemble()).toContain('matmul+add+add+relu');
+    expectSameBits(y, layer(x, w, b));
+    // What is needed as it was stays as it was.
+    const both = compile((x: Tensor, b: Tensor) => {
+      const product = matmul(x, x);
+      return [product, add(product, b)];
+    });
+    const [product, sum] = both(x, b) as [Tensor, Tensor];
+    expectSameBits(product, matmul(x, x));
+    expectSameBits(sum, add(matmul(x, x), b));
+  });
+
+  it('run small dependent records as one, on one thread', () => {
+    const chained = compile((x: Tensor) => softmax(matmul(softmax(matmul(x, x)), x)));
+    chained(square4);
+    expect(chained.stats().records).toBe(1);
+    expect(chained.disassemble().match(/→/g)).toHaveLength(3);
   });
 
   it('update in place where nobody reads the old value', () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { GEMM_KC, GEMM_MC, Gemm, Op } from '../../assembly/isa';
-import { type Product, planGemm } from '../../src/machine/gemm';
+import { GEMM_KC, GEMM_MC, Gemm, Op, Pack, Panels } from '../../assembly/isa';
+import { type Product, planGemm, planPack } from '../../src/machine/gemm';
 import { type Core, cores, type Reals, sequence } from './core';
 
 /** A matrix in a test: a buffer and the strides of its axes. */
@@ -49,21 +49,37 @@ function reference({ batch, m, n, k, a, b, c, beta }: Case, round: (x: number) =
 
 const pointers = (x: Operand) => ({ ...x, pointer: x.data.byteOffset });
 
-/** The record that the host would emit, its chunks cut as `cuts` say. */
-function gemmRecord(
-  { a, b, c, ...sizes }: Case,
-  cuts: { rows?: number; columns?: number; items?: number } = {},
-): number[] {
+interface Cuts {
+  rows?: number;
+  columns?: number;
+  items?: number;
+  /** Where B's panels are to be; as planned where left out. */
+  panels?: Panels;
+}
+
+/** The records that the host would emit, chunks cut as `cuts` say: GEMM, and PACK before it where B is to be packed. */
+function gemmRecords(core: Core, { a, b, c, ...sizes }: Case, cuts: Cuts = {}): number[][] {
   const product: Product<number> = { ...sizes, a: pointers(a), b: pointers(b), c: pointers(c) };
-  const { fields, chunks } = planGemm(product);
-  const record = [Op.GEMM, chunks, ...Array.from({ length: Gemm.WORDS - 3 }, (_, i) => fields[i + 3]!)];
+  const bytes = core.Real.BYTES_PER_ELEMENT;
+  const { fields, chunks, packed } = planGemm(product, bytes);
+  const record = [Op.GEMM, chunks, ...Array.from({ length: Gemm.WORDS - 3 }, (_, i) => (fields[i + 3] ?? 0) as number)];
   const field = (at: Gemm) => record[at - 1]!;
-  if (cuts.rows) record[Gemm.CHUNK_M - 1] = cuts.rows;
-  if (cuts.columns) record[Gemm.CHUNK_N - 1] = cuts.columns;
-  if (cuts.items) record[Gemm.ITEMS - 1] = cuts.items;
+  const set = (at: Gemm, value: number) => {
+    record[at - 1] = value;
+  };
+  if (cuts.rows) set(Gemm.CHUNK_M, cuts.rows);
+  if (cuts.columns) set(Gemm.CHUNK_N, cuts.columns);
+  if (cuts.items) set(Gemm.ITEMS, cuts.items);
+  if (cuts.panels !== undefined) set(Gemm.PANELS, cuts.panels);
   const blocks = Math.ceil(field(Gemm.M) / field(Gemm.CHUNK_M)) * Math.ceil(field(Gemm.N) / field(Gemm.CHUNK_N));
   record[1] = Math.ceil((field(Gemm.BATCH) * blocks) / field(Gemm.ITEMS));
-  return record;
+  if (field(Gemm.PANELS) !== Panels.PACKED) return [record];
+  const b2 = { pointer: field(Gemm.B), batch: 0, row: field(Gemm.B_ROW), column: field(Gemm.B_COLUMN) };
+  const pack = packed ?? planPack(b2, field(Gemm.K), field(Gemm.N), bytes);
+  const target = core.reals(pack.bytes / bytes);
+  const words = Array.from({ length: Pack.WORDS - 3 }, (_, i) => (pack.fields[i + 3] ?? target.byteOffset) as number);
+  set(Gemm.B, target.byteOffset);
+  return [[Op.PACK, pack.chunks, ...words], record];
 }
 
 describe.each(cores)('gemm, $precision', (core: Core) => {
@@ -94,9 +110,9 @@ describe.each(cores)('gemm, $precision', (core: Core) => {
     return { batch, m, n, k, a, b, c: matrix(batch, m, n, false, gap, misaligned), beta };
   }
 
-  function check(example: Case, cuts?: Parameters<typeof gemmRecord>[1]) {
+  function check(example: Case, cuts?: Cuts) {
     const expected = reference(example, round);
-    core.run(gemmRecord(example, cuts));
+    core.run(...gemmRecords(core, example, cuts));
     expect([...example.c.data]).toEqual(expected);
   }
 
@@ -122,7 +138,9 @@ describe.each(cores)('gemm, $precision', (core: Core) => {
         ] as const) {
           for (const beta of [0, 1] as const) {
             core.reset();
-            check(product([m, n, k], layout, { beta, misaligned: 1 }));
+            const example = product([m, n, k], layout, { beta, misaligned: 1 });
+            check(example);
+            check(example, { panels: Panels.PACKED });
           }
         }
       }
@@ -146,6 +164,62 @@ describe.each(cores)('gemm, $precision', (core: Core) => {
       }
     });
 
+    test('the bits do not depend on where the panels of B are', () => {
+      for (const [m, n, k] of [
+        [5, 40, 7],
+        [40, 77, 19],
+        [37, 45, 600],
+        [33, 1, 130],
+      ] as const) {
+        core.reset();
+        const example = product([m, n, k], layout, { gap: 1 });
+        for (const panels of [Panels.OWN, Panels.PACKED, ...(layout[1] === 'N' ? [Panels.IN_PLACE] : [])]) {
+          const { a, b, c, ...sizes } = example;
+          c.data.fill(0);
+          // As it is: planGemm might call B what is A here.
+          const record = gemmRecords(core, example)[0]!;
+          if (record.at(Gemm.M - 1) !== sizes.m || record.at(Gemm.B_ROW - 1) !== b.row || a.row === b.row) continue;
+          check(example, { rows: 8, columns: 16, panels });
+        }
+      }
+    });
+
+    test('what comes behind the sums: addends along rows, along columns, everywhere, and relu', () => {
+      for (const [m, n, k] of [
+        [1, 1, 1],
+        [5, 9, 3],
+        [67, 31, 20],
+        [40, 130, 600],
+        [300, 24, 5],
+        [6, 7, 0],
+      ] as const) {
+        for (const kinds of [['bias'], ['column', 'matrix'], ['matrix', 'bias']]) {
+          core.reset();
+          const example = product([m, n, k], layout);
+          const addends = kinds.map((kind) => {
+            const [row, column] = { bias: [0, 1], column: [1, 0], matrix: [n, 1] }[kind]!;
+            return { data: core.reals(normal(m * n), 1), row: row!, column: column! };
+          });
+          const expected = reference(example, round).map((sum, at) => {
+            const [i, j] = [Math.floor(at / n), at % n];
+            const all = addends.reduce((x, { data, row, column }) => round(x + data[i * row + j * column]!), sum);
+            return all > 0 ? all : 0;
+          });
+          const records = gemmRecords(core, example);
+          const record = records.at(-1)!;
+          const flipped = record[Gemm.C_COLUMN - 1] !== 1;
+          record[Gemm.RELU - 1] = 1;
+          record[Gemm.ADDENDS - 1] = addends.length;
+          addends.forEach(({ data, row, column }, i) => {
+            const first = Gemm.FIRST_ADDEND + i * Gemm.ADDEND_WORDS - 1;
+            record.splice(first, 3, data.byteOffset, flipped ? column : row, flipped ? row : column);
+          });
+          core.run(...records);
+          expect([...example.c.data]).toEqual(expected);
+        }
+      }
+    });
+
     test('the bits do not depend on which operand is called A', () => {
       for (const [m, n] of [
         [3, 40],
@@ -156,7 +230,7 @@ describe.each(cores)('gemm, $precision', (core: Core) => {
         const flip = (x: Operand): Operand => ({ ...x, row: x.column, column: x.row });
         check({ ...sizes, a, b, c });
         const bits = [...c.data];
-        core.run(gemmRecord({ ...sizes, m: n, n: m, a: flip(b), b: flip(a), c: flip(c) }));
+        core.run(...gemmRecords(core, { ...sizes, m: n, n: m, a: flip(b), b: flip(a), c: flip(c) }));
         expect([...c.data]).toEqual(bits);
       }
     });
@@ -174,10 +248,10 @@ describe.each(cores)('gemm, $precision', (core: Core) => {
     const { data, row } = example.a;
     const reversed = { ...example.a, data: data.subarray((m - 1) * row) as Reals, row: -row };
     const before = [...example.c.data];
-    core.run(gemmRecord({ ...example, a: reversed, beta: 0 }));
+    core.run(...gemmRecords(core, { ...example, a: reversed, beta: 0 }));
     const after = [...example.c.data];
     example.c.data.set(before);
-    core.run(gemmRecord({ ...example, beta: 0 }));
+    core.run(...gemmRecords(core, { ...example, beta: 0 }));
     for (let i = 0; i < m; i++) {
       for (let j = 0; j < n; j++) {
         const at = (r: number) => r * example.c.row + j * example.c.column;
@@ -207,7 +281,7 @@ describe.each(cores)('gemm, $precision', (core: Core) => {
 
   test('many small products share a chunk', () => {
     const example = product([2, 3, 2], 'NN', { batch: 100_000 });
-    expect(gemmRecord(example)[1]).toBeLessThan(100);
+    expect(gemmRecords(core, example)[0]![1]).toBeLessThan(100);
     check(example);
   });
 
@@ -226,7 +300,7 @@ describe.each(cores)('gemm, $precision', (core: Core) => {
     expect(example.c.data.every(Number.isFinite)).toBe(true);
     example.a.data[3 * example.a.row] = Number.NaN;
     example.b.data[5] = Number.POSITIVE_INFINITY;
-    core.run(gemmRecord(example));
+    core.run(...gemmRecords(core, example));
     for (let i = 0; i < 9; i++) {
       for (let j = 0; j < 10; j++) expect(Number.isFinite(example.c.data[10 * i + j])).toBe(i !== 3 && j !== 5);
     }
@@ -236,12 +310,15 @@ describe.each(cores)('gemm, $precision', (core: Core) => {
 describe('planGemm', () => {
   const operand = (row: number, column: number, batch = 0) => ({ pointer: '', batch, row, column });
   const plan = (m: number, n: number, k: number, batch = 1) =>
-    planGemm({
-      ...{ batch, m, n, k },
-      a: { ...operand(k, 1, m * k), pointer: 'a' },
-      b: { ...operand(n, 1, k * n), pointer: 'b' },
-      c: { ...operand(n, 1, m * n), pointer: 'c' },
-    });
+    planGemm(
+      {
+        ...{ batch, m, n, k },
+        a: { ...operand(k, 1, m * k), pointer: 'a' },
+        b: { ...operand(n, 1, k * n), pointer: 'b' },
+        c: { ...operand(n, 1, m * n), pointer: 'c' },
+      },
+      4,
+    );
 
   test('few columns become few rows', () => {
     const { fields } = plan(1000, 10, 50);
@@ -251,15 +328,19 @@ describe('planGemm', () => {
   });
 
   test('batches with one B are one tall product', () => {
-    const { fields } = planGemm({
-      ...{ batch: 6, m: 5, n: 32, k: 7 },
-      ...{ a: operand(7, 1, 35), b: operand(32, 1, 0), c: operand(32, 1, 160) },
-    });
+    const { fields } = planGemm(
+      {
+        ...{ batch: 6, m: 5, n: 32, k: 7 },
+        ...{ a: operand(7, 1, 35), b: operand(32, 1, 0), c: operand(32, 1, 160) },
+      },
+      4,
+    );
     expect([fields[Gemm.BATCH], fields[Gemm.M], fields[Gemm.N]]).toEqual([1, 30, 32]);
   });
 
   test('a big product has chunks for several threads, a small one has one, and none is out of bounds', () => {
-    expect(plan(512, 512, 512).chunks).toBe(8);
+    expect(plan(512, 512, 512).chunks).toBe(16);
+    expect(plan(512, 512, 512).packed?.bytes).toBe(4 * 512 * 512);
     expect(plan(32, 32, 32).chunks).toBe(1);
     for (const [m, n] of [
       [1, 1],

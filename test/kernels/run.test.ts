@@ -20,6 +20,7 @@ import {
   ScatterAdd,
   Softmax,
   Status,
+  TICKET_BYTES,
   Type,
 } from '../../assembly/isa';
 import { cores } from './core';
@@ -336,8 +337,9 @@ describe.each([
     const helper = one.start('serve', 1);
     await helper.ready;
     const coordinator = one.start('run', program, 2);
-    // This thread takes a chunk, as a helper would, and never completes it.
-    const ticket = new BigInt64Array(one.memory.buffer, Control.BASE + Control.TICKET, 1);
+    // This thread takes a chunk of the helper's share, as the helper would, and never completes it.
+    const share = FIRST_BYTE + 2 * SCRATCH_BYTES - TICKET_BYTES;
+    const ticket = new BigInt64Array(one.memory.buffer, share, 1);
     let taken = false;
     while (!taken) {
       const value = Atomics.load(ticket, 0);

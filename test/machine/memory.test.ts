@@ -6,7 +6,7 @@ import { Memory } from '../../src/machine/memory';
 
 describe('the allocator', () => {
   it('gives aligned blocks with slack behind them, which never overlap, and joins what is freed', () => {
-    const heap = new Memory(false);
+    const heap = new Memory();
     const blocks = new Map<number, number>();
     let state = 1;
     const draw = (n: number) => {
@@ -35,7 +35,7 @@ describe('the allocator', () => {
   });
 
   it('refuses what does not fit with the three numbers, and goes on', () => {
-    const heap = new Memory(false);
+    const heap = new Memory();
     const kept = heap.allocate(1000);
     const { live } = heap;
     expect(() => heap.allocate(2 ** 33, 'matmul')).toThrow(
@@ -50,6 +50,20 @@ describe('the allocator', () => {
     expect(heap.live).toBe(live);
     heap.release(kept);
     expect(heap.allocate(1000)).toBe(kept);
+  });
+});
+
+describe('a memory that becomes shared', () => {
+  it('keeps addresses and contents, and what was refused before is refused still', () => {
+    const heap = new Memory();
+    const at = heap.allocate(3 * 65536);
+    new Uint8Array(heap.buffer).fill(7, at, at + 3 * 65536);
+    expect(heap.share()).toBe(true);
+    expect(heap.buffer).toBeInstanceOf(SharedArrayBuffer);
+    expect(new Uint8Array(heap.buffer).subarray(at, at + 3 * 65536).every((byte) => byte === 7)).toBe(true);
+    expect(heap.allocate(100)).toBeGreaterThanOrEqual(at + 3 * 65536);
+    expect(heap.share()).toBe(true);
+    expect(heap.limit).toBe(2 ** 32);
   });
 });
 

@@ -105,7 +105,8 @@ describe('a run', () => {
     const ends: number[][] = [];
     for (const threads of [1, 2]) {
       manualSeed(1);
-      model = new nn.Sequential(new nn.Linear(4, 64), new nn.ReLU(), new nn.Dropout(0.3), new nn.Linear(64, 3));
+      // Wide enough that two threads are worth while.
+      model = new nn.Sequential(new nn.Linear(4, 4096), new nn.ReLU(), new nn.Dropout(0.3), new nn.Linear(4096, 3));
       await start({ threads, seed: 5 }).done;
       ends.push(weights(model));
     }
