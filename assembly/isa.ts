@@ -54,10 +54,10 @@ export const enum Type {
 /**
  * The control block, at a fixed address below the tables that `asc` places from byte 1024 on. Offsets are in bytes.
  *
- *   0        8      12         16        20        24       28     32      36   40      44      48        52     56         60
- *   ┌────────┬──────┬──────────┬─────────┬─────────┬────────┬──────┬───────┬────┬───────┬───────┬─────────┬──────┬──────────┐
- *   │ ticket │ done │ sequence │ program │ threads │ poison │ flag │ fault │ at │ value │ limit │ scratch │ real │ sleepers │
- *   └────────┴──────┴──────────┴─────────┴─────────┴────────┴──────┴───────┴────┴───────┴───────┴─────────┴──────┴──────────┘
+ *   0        8      12         16        20        24       28     32      36   40      44      48        52      56         60
+ *   ┌────────┬──────┬──────────┬─────────┬─────────┬────────┬──────┬───────┬────┬───────┬───────┬─────────┬───────┬──────────┐
+ *   │ ticket │ done │ sequence │ program │ threads │ poison │ flag │ fault │ at │ value │ limit │ scratch │ build │ sleepers │
+ *   └────────┴──────┴──────────┴─────────┴─────────┴────────┴──────┴───────┴────┴───────┴───────┴─────────┴───────┴──────────┘
  */
 export const enum Control {
   BASE = 64, // the address of the block
@@ -81,15 +81,15 @@ export const enum Control {
   FAULT_LIMIT = 44,
   /** The address of thread 0's scratch; thread t's lies t · SCRATCH_BYTES behind it. */
   SCRATCH = 48,
-  /** Bytes of a real in the running program: both builds' threads serve one memory, each only its own programs. */
-  REAL = 52,
+  /** For which build the running program is: the threads of all builds serve one memory, each only its own programs. */
+  BUILD = 52,
   /** Threads that sleep until the ticket changes. */
   SLEEPERS = 56,
 }
 
 /**
- * Where memory that the host may allocate begins. Below lie the control block and the constant tables of both builds, each
- * from its memoryBase in asconfig.json on, so that both cores can live in one memory.
+ * Where memory that the host may allocate begins. Below lie the control block and the constant tables of all builds, each
+ * from its memoryBase in asconfig.json on, so that several cores can live in one memory.
  */
 export const HEAP_BASE = 65536;
 
@@ -442,7 +442,7 @@ export const enum Panels {
 /** k per block of a sum at most. Part of the law: changing it changes bits. */
 export const GEMM_KC = 512;
 /** Rows of C that a chunk may have: their panels of A are what scratch holds. */
-export const GEMM_MC = 128;
+export const GEMM_MC = 132;
 /** A tile of C in registers: so many rows of two vectors, which are GEMM_NR columns in f32 and half as many in f64. */
 export const GEMM_MR = 4;
 export const GEMM_NR = 8;

@@ -6,6 +6,7 @@
  * An error is the largest found, in units of the last place: of 116 million floats of all sizes (f32, against JavaScript's
  * doubles; pow 12 million pairs) and of 160,000 doubles (f64, against mpmath). test/kernels/math.test.ts holds it to them.
  */
+import { multiplyAdd } from './real';
 
 @inline
 const LN2_HI_F32: f32 = 0.693359375; // 9 bits: n · hi is exact
@@ -66,7 +67,7 @@ function copySign<T>(magnitude: v128, sign: v128): v128 {
 /** p · x + c: a step of Horner's rule. */
 @inline
 function horner<T>(p: v128, x: v128, c: T): v128 {
-  return v128.add<T>(v128.mul<T>(p, x), v128.splat<T>(c));
+  return multiplyAdd<T>(p, x, v128.splat<T>(c));
 }
 
 /**

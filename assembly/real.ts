@@ -3,6 +3,16 @@
  * builtins follow it: `v128.mul<real>` is f32x4.mul in one and f64x2.mul in the other.
  */
 
+/** Which build this is, so that a thread knows its own programs: the bytes of a real, and one more in the relaxed build. */
+@inline
+export const BUILD: i32 = sizeof<real>() + (ASC_FEATURE_RELAXED_SIMD ? 1 : 0);
+
+/** a · b + c. The relaxed build lets the engine round once or twice, whichever is fastest: its bits differ between machines. */
+@inline
+export function multiplyAdd<T>(a: v128, b: v128, c: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? v128.relaxed_madd<T>(a, b, c) : v128.add<T>(c, v128.mul<T>(a, b));
+}
+
 /** log2 of a real's bytes: `pointer + (i << SHIFT)` is element i. */
 @inline
 export const SHIFT: usize = alignof<real>();

@@ -10,7 +10,7 @@ import { packPanels } from './kernels/pack';
 import { random } from './kernels/random';
 import { reduce } from './kernels/reduce';
 import { softmax, softmaxBackward } from './kernels/softmax';
-import { address, word } from './real';
+import { BUILD, address, word } from './real';
 
 /** The ticket's record field once a run is over; no program is that long (MAX_PROGRAM_WORDS). */
 const FINISHED: i32 = 0xfffff;
@@ -172,7 +172,7 @@ export function run(program: usize, threads: i32): i32 {
   atomic.store<i32>(Control.BASE + Control.DONE, 0);
   atomic.store<i32>(Control.BASE + Control.PROGRAM, <i32>program);
   atomic.store<i32>(Control.BASE + Control.THREADS, threads);
-  atomic.store<i32>(Control.BASE + Control.REAL, sizeof<real>());
+  atomic.store<i32>(Control.BASE + Control.BUILD, BUILD);
   publish(ticket(sequence, 0), word(program, Record.CHUNKS), threads);
   atomic.store<i32>(Control.BASE + Control.SEQUENCE, sequence);
   atomic.notify(Control.BASE + Control.SEQUENCE, threads - 1);
@@ -200,7 +200,7 @@ export function serve(thread: i32): void {
     idle = 0;
     // PROGRAM is written before SEQUENCE: a newer program with an older sequence finds its run over, and claims nothing.
     const program = <usize>(<u32>atomic.load<i32>(Control.BASE + Control.PROGRAM));
-    const mine = atomic.load<i32>(Control.BASE + Control.REAL) == sizeof<real>();
+    const mine = atomic.load<i32>(Control.BASE + Control.BUILD) == BUILD;
     const threads = atomic.load<i32>(Control.BASE + Control.THREADS);
     if (mine && thread < threads) work(program, sequence, thread, threads);
   }

@@ -2,6 +2,7 @@
 export type ErrorCode =
   | 'SHAPE_MISMATCH'
   | 'DTYPE_MISMATCH'
+  | 'CORE_NOT_LOADED'
   | 'DTYPE_NOT_LOADED' // float64 without `import 'wasmgrad/f64'`
   | 'TRACED_VALUE' // a symbolic tensor was asked for numbers
   | 'TRACE_ENDED' // a symbolic tensor was used after its trace

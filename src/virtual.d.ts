@@ -12,6 +12,12 @@ declare module 'core:f64' {
   export default hex;
 }
 
+declare module 'core:fast' {
+  /** The f32 core's wasm with relaxed SIMD, in hexadecimal. */
+  const hex: string;
+  export default hex;
+}
+
 declare module 'worker:source' {
   /** The training worker as the text of one classic script. */
   const text: string;

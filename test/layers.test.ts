@@ -21,6 +21,7 @@ const layers = [
   'formats',
   'cli',
   'f64',
+  'fast',
   'index',
 ];
 

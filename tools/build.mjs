@@ -15,6 +15,7 @@ const dist = join(root, 'dist');
 const entries = {
   index: 'src/index.ts',
   f64: 'src/f64.ts',
+  fast: 'src/fast.ts',
   nn: 'src/nn/index.ts',
   optim: 'src/optim/index.ts',
   worker: 'src/train/worker.ts',

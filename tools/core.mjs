@@ -1,22 +1,23 @@
-// Compiles assembly/ with asc into build/core-f32.wasm and build/core-f64.wasm; does nothing where they are current.
+// Compiles assembly/ with asc into build/core-f32.wasm, core-f64.wasm and core-fast.wasm; does nothing where they are current.
 import { execFile } from 'node:child_process';
 import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { cache, contentKey, isCurrent, replaceFile, root } from './stamp.mjs';
 
-const precisions = ['f32', 'f64'];
+/** Double build, and single build with relaxed SIMD, are cores of their own: asconfig.json. */
+const builds = ['f32', 'f64', 'fast'];
 const asc = join(root, 'node_modules/assemblyscript/bin/asc.js');
 
-export const corePath = (precision) => join(root, 'build', `core-${precision}.wasm`);
+export const corePath = (build) => join(root, 'build', `core-${build}.wasm`);
 
-async function compile(precision) {
-  const product = corePath(precision);
+async function compile(build) {
+  const product = corePath(build);
   const temporary = `${product}.${process.pid}`;
   // asconfig.json has the flags. Not -O3 or --converge, which hoist the loads of unrolled kernels and cost a fifth of their speed.
-  const args = [asc, '--config', 'asconfig.json', '--target', precision, '--outFile', temporary];
+  const args = [asc, '--config', 'asconfig.json', '--target', build, '--outFile', temporary];
   await promisify(execFile)(process.execPath, args, { cwd: root }).catch((error) => {
-    throw new Error(`asc could not compile the ${precision} core:\n${error.stderr || error.message}`);
+    throw new Error(`asc could not compile the ${build} core:\n${error.stderr || error.message}`);
   });
   renameSync(temporary, product);
 }
@@ -24,10 +25,10 @@ async function compile(precision) {
 async function buildIfStale() {
   const key = contentKey(['assembly', 'asconfig.json', 'package-lock.json', 'tools/core.mjs']);
   const stamp = join(cache, 'core.stamp');
-  if (isCurrent(stamp, key, precisions.map(corePath))) return;
+  if (isCurrent(stamp, key, builds.map(corePath))) return;
   console.error('building the core…');
   mkdirSync(join(root, 'build'), { recursive: true });
-  await Promise.all(precisions.map(compile));
+  await Promise.all(builds.map(compile));
   replaceFile(stamp, key);
 }
 

@@ -1,7 +1,7 @@
 // The modules that are made, not written, declared in src/virtual.d.ts. One plugin for Vite and Vitest, one for esbuild:
 //
-//   core:f32, core:f64   the compiled core, in hexadecimal
-//   worker:source        src/train/worker.ts and all it imports as the text of one classic script
+//   core:f32, core:f64, core:fast   the compiled core, in hexadecimal
+//   worker:source                   src/train/worker.ts and all it imports as the text of one classic script
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -11,12 +11,16 @@ import { root } from './stamp.mjs';
 /** The package's own name means its sources, in tests, examples, benchmarks and the web page. */
 export const sources = Object.fromEntries(
   // An alias also matches what only begins with it: the longest first.
-  Object.entries({ '/f64': 'f64.ts', '/nn': 'nn/index.ts', '/optim': 'optim/index.ts', '': 'index.ts' }).map(
-    ([entry, file]) => [`wasmgrad${entry}`, join(root, 'src', file)],
-  ),
+  Object.entries({
+    '/f64': 'f64.ts',
+    '/fast': 'fast.ts',
+    '/nn': 'nn/index.ts',
+    '/optim': 'optim/index.ts',
+    '': 'index.ts',
+  }).map(([entry, file]) => [`wasmgrad${entry}`, join(root, 'src', file)]),
 );
 
-const names = /^(core:f32|core:f64|worker:source)$/;
+const names = /^(core:f32|core:f64|core:fast|worker:source)$/;
 
 /**
  * The worker starts helper threads from its own text, which cannot be a constant inside itself: a function's toString()

@@ -1,6 +1,6 @@
 import { GEMM_KC, GEMM_MC, GEMM_MR, Gemm, Panels } from '../isa';
 import { relu } from '../math';
-import { LANES, SHIFT, address, word } from '../real';
+import { LANES, SHIFT, address, multiplyAdd, word } from '../real';
 import { storeUpTo } from '../tail';
 import { PANEL_PITCH, PANEL_WIDTH, depthOf, pack, packedRows } from './pack';
 
@@ -19,8 +19,11 @@ import { PANEL_PITCH, PANEL_WIDTH, depthOf, pack, packedRows } from './pack';
  *              │ B panel │ strip  │ A panels             │   strip: the tiles of one panel of columns, where C is not
  *              └─────────┴────────┴──────────────────────┘          contiguous along them or ends inside them
  */
+/** Rows of a tile. With a fused multiply-add fewer registers are in the way, and more rows share what is loaded of B. */
 @inline
-const A_PITCH: usize = GEMM_MR * sizeof<real>();
+const MR: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : GEMM_MR;
+@inline
+const A_PITCH: usize = MR * sizeof<real>();
 @inline
 const STRIP: usize = 2 * <usize>GEMM_KC * PANEL_PITCH;
 @inline
@@ -75,7 +78,7 @@ function block(record: usize, a: usize, b: usize, top: i32, first: i32, c: usize
   const pitch = how == Panels.IN_PLACE ? bRow : PANEL_PITCH;
   for (let p = 0; p < k; p += depth) {
     const kc = min(depth, k - p);
-    pack(a, aRow, aColumn, m, kc, aPanels, GEMM_MR, <usize>kc * A_PITCH);
+    pack(a, aRow, aColumn, m, kc, aPanels, MR, <usize>kc * A_PITCH);
     const rows = packedRows(kc);
     const panel = how == Panels.IN_PLACE ? PANEL_PITCH : <usize>rows * PANEL_PITCH;
     const firstPanel = b + <usize>(first / PANEL_WIDTH) * panel;
@@ -187,12 +190,14 @@ function strips2(
     let a = aPanels;
     let c = columns;
     let rows = m;
-    for (; rows >= 4; rows -= 4) {
-      tile(4, 2, a, b, pitch, k, c, cRow, cColumn, add);
+    for (; rows >= MR; rows -= MR) {
+      tile(MR, 2, a, b, pitch, k, c, cRow, cColumn, add);
       a += <usize>k * A_PITCH;
-      c += cRow << 2;
+      c += <usize>MR * cRow;
     }
-    if (rows == 3) tile(3, 2, a, b, pitch, k, c, cRow, cColumn, add);
+    if (MR > 5 && rows == 5) tile(5, 2, a, b, pitch, k, c, cRow, cColumn, add);
+    else if (MR > 4 && rows == 4) tile(4, 2, a, b, pitch, k, c, cRow, cColumn, add);
+    else if (rows == 3) tile(3, 2, a, b, pitch, k, c, cRow, cColumn, add);
     else if (rows == 2) tile(2, 2, a, b, pitch, k, c, cRow, cColumn, add);
     else if (rows == 1) tile(1, 2, a, b, pitch, k, c, cRow, cColumn, add);
     b += bPanel;
@@ -202,12 +207,14 @@ function strips2(
 
 /** m rows × one vector, into a strip. */
 function strip1(a: usize, b: usize, pitch: usize, k: i32, c: usize, m: i32): void {
-  for (; m >= 4; m -= 4) {
-    tile(4, 1, a, b, pitch, k, c, PANEL_PITCH, sizeof<real>(), false);
+  for (; m >= MR; m -= MR) {
+    tile(MR, 1, a, b, pitch, k, c, PANEL_PITCH, sizeof<real>(), false);
     a += <usize>k * A_PITCH;
-    c += PANEL_PITCH << 2;
+    c += <usize>MR * PANEL_PITCH;
   }
-  if (m == 3) tile(3, 1, a, b, pitch, k, c, PANEL_PITCH, sizeof<real>(), false);
+  if (MR > 5 && m == 5) tile(5, 1, a, b, pitch, k, c, PANEL_PITCH, sizeof<real>(), false);
+  else if (MR > 4 && m == 4) tile(4, 1, a, b, pitch, k, c, PANEL_PITCH, sizeof<real>(), false);
+  else if (m == 3) tile(3, 1, a, b, pitch, k, c, PANEL_PITCH, sizeof<real>(), false);
   else if (m == 2) tile(2, 1, a, b, pitch, k, c, PANEL_PITCH, sizeof<real>(), false);
   else if (m == 1) tile(1, 1, a, b, pitch, k, c, PANEL_PITCH, sizeof<real>(), false);
 }
@@ -238,27 +245,41 @@ function tile(
   let vacc2x1 = v128.splat<real>(0);
   let vacc3x0 = v128.splat<real>(0);
   let vacc3x1 = v128.splat<real>(0);
+  let vacc4x0 = v128.splat<real>(0);
+  let vacc4x1 = v128.splat<real>(0);
+  let vacc5x0 = v128.splat<real>(0);
+  let vacc5x1 = v128.splat<real>(0);
   const end = a + <usize>k * A_PITCH;
   do {
     const vb0 = v128.load(b);
     const vb1 = vectors > 1 ? v128.load(b, 16) : vb0;
     const va0 = v128.load_splat<real>(a);
-    vacc0x0 = v128.add<real>(vacc0x0, v128.mul<real>(va0, vb0));
-    if (vectors > 1) vacc0x1 = v128.add<real>(vacc0x1, v128.mul<real>(va0, vb1));
+    vacc0x0 = multiplyAdd<real>(va0, vb0, vacc0x0);
+    if (vectors > 1) vacc0x1 = multiplyAdd<real>(va0, vb1, vacc0x1);
     if (rows > 1) {
       const va1 = v128.load_splat<real>(a, sizeof<real>());
-      vacc1x0 = v128.add<real>(vacc1x0, v128.mul<real>(va1, vb0));
-      if (vectors > 1) vacc1x1 = v128.add<real>(vacc1x1, v128.mul<real>(va1, vb1));
+      vacc1x0 = multiplyAdd<real>(va1, vb0, vacc1x0);
+      if (vectors > 1) vacc1x1 = multiplyAdd<real>(va1, vb1, vacc1x1);
     }
     if (rows > 2) {
       const va2 = v128.load_splat<real>(a, 2 * sizeof<real>());
-      vacc2x0 = v128.add<real>(vacc2x0, v128.mul<real>(va2, vb0));
-      if (vectors > 1) vacc2x1 = v128.add<real>(vacc2x1, v128.mul<real>(va2, vb1));
+      vacc2x0 = multiplyAdd<real>(va2, vb0, vacc2x0);
+      if (vectors > 1) vacc2x1 = multiplyAdd<real>(va2, vb1, vacc2x1);
     }
     if (rows > 3) {
       const va3 = v128.load_splat<real>(a, 3 * sizeof<real>());
-      vacc3x0 = v128.add<real>(vacc3x0, v128.mul<real>(va3, vb0));
-      if (vectors > 1) vacc3x1 = v128.add<real>(vacc3x1, v128.mul<real>(va3, vb1));
+      vacc3x0 = multiplyAdd<real>(va3, vb0, vacc3x0);
+      if (vectors > 1) vacc3x1 = multiplyAdd<real>(va3, vb1, vacc3x1);
+    }
+    if (rows > 4) {
+      const va4 = v128.load_splat<real>(a, 4 * sizeof<real>());
+      vacc4x0 = multiplyAdd<real>(va4, vb0, vacc4x0);
+      if (vectors > 1) vacc4x1 = multiplyAdd<real>(va4, vb1, vacc4x1);
+    }
+    if (rows > 5) {
+      const va5 = v128.load_splat<real>(a, 5 * sizeof<real>());
+      vacc5x0 = multiplyAdd<real>(va5, vb0, vacc5x0);
+      if (vectors > 1) vacc5x1 = multiplyAdd<real>(va5, vb1, vacc5x1);
     }
     a += A_PITCH;
     b += pitch;
@@ -268,9 +289,16 @@ function tile(
     if (rows > 1) putRow(vectors, c + cRow, vacc1x0, vacc1x1, add);
     if (rows > 2) putRow(vectors, c + 2 * cRow, vacc2x0, vacc2x1, add);
     if (rows > 3) putRow(vectors, c + 3 * cRow, vacc3x0, vacc3x1, add);
+    if (rows > 4) putRow(vectors, c + 4 * cRow, vacc4x0, vacc4x1, add);
+    if (rows > 5) putRow(vectors, c + 5 * cRow, vacc5x0, vacc5x1, add);
   } else {
     putColumns(rows, c, cColumn, vacc0x0, vacc1x0, vacc2x0, vacc3x0, add);
     putColumns(rows, c + <usize>LANES * cColumn, cColumn, vacc0x1, vacc1x1, vacc2x1, vacc3x1, add);
+    if (rows > 4) {
+      const below = c + 4 * sizeof<real>();
+      putColumns(rows - 4, below, cColumn, vacc4x0, vacc5x0, vacc5x0, vacc5x0, add);
+      putColumns(rows - 4, below + <usize>LANES * cColumn, cColumn, vacc4x1, vacc5x1, vacc5x1, vacc5x1, add);
+    }
   }
 }
 

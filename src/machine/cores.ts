@@ -1,12 +1,15 @@
 import type { Real } from '../dtype';
-import { DtypeError } from '../errors';
+import { DtypeError, ValueError } from '../errors';
 
-const cores = new Map<Real, Uint8Array<ArrayBuffer>>();
+/** A build of the core: for a precision, or for f32 with relaxed SIMD, which is faster and gives other bits on other machines. */
+export type Build = Real | 'fast';
+
+const cores = new Map<Build, Uint8Array<ArrayBuffer>>();
 const modules = new Map<string, WebAssembly.Module>();
 
 /** Makes a build of the core known: its bytes, or their hexadecimal digits. */
-export function registerCore(real: Real, core: string | Uint8Array<ArrayBuffer>): void {
-  if (!cores.has(real)) cores.set(real, typeof core === 'string' ? decode(core) : core);
+export function registerCore(build: Build, core: string | Uint8Array<ArrayBuffer>): void {
+  if (!cores.has(build)) cores.set(build, typeof core === 'string' ? decode(core) : core);
 }
 
 function decode(hex: string): Uint8Array<ArrayBuffer> {
@@ -14,24 +17,36 @@ function decode(hex: string): Uint8Array<ArrayBuffer> {
 }
 
 /** The bytes of a build, to hand to a worker. */
-export function coreBytes(real: Real): Uint8Array<ArrayBuffer> {
-  const bytes = cores.get(real);
+export function coreBytes(build: Build): Uint8Array<ArrayBuffer> {
+  const bytes = cores.get(build);
   if (bytes) return bytes;
+  if (build === 'fast') {
+    throw new ValueError("fast: true needs its own core; add import 'wasmgrad/fast' once, before the first call.", {
+      code: 'CORE_NOT_LOADED',
+      op: 'compile',
+      argument: 'fast',
+    });
+  }
   throw new DtypeError("float64 needs its own core; add import 'wasmgrad/f64' once, before the first f64 tensor.", {
     code: 'DTYPE_NOT_LOADED',
     op: 'tensor',
     argument: 'dtype',
-    got: real,
+    got: build,
     expected: 'f32',
   });
 }
 
+/** Whether this engine has what the relaxed build is made of. */
+export function canRelax(): boolean {
+  return WebAssembly.validate(coreBytes('fast'));
+}
+
 /** A build as a module whose memory import is shared or not: the same code, one flag apart. */
-export function coreModule(real: Real, shared: boolean): WebAssembly.Module {
-  const key = `${real} ${shared}`;
+export function coreModule(build: Build, shared: boolean): WebAssembly.Module {
+  const key = `${build} ${shared}`;
   let module = modules.get(key);
   if (!module) {
-    const bytes = coreBytes(real);
+    const bytes = coreBytes(build);
     module = new WebAssembly.Module(shared ? bytes : unshare(bytes));
     modules.set(key, module);
   }

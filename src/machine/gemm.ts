@@ -47,6 +47,8 @@ const CHUNK_WORK = 1e6;
 /** Chunks of a big product: enough for several threads to end at about the same time. */
 const CHUNKS = 16;
 const ENOUGH = 4;
+/** Rows that are whole tiles in every build: GEMM_MR, and six in the relaxed one, divide them. */
+const WHOLE_TILES = 12;
 /** Rows of a chunk at least where they pack nothing of B, and columns, which share the packing of A. */
 const LEAST_ROWS = 16;
 const LEAST_COLUMNS = 64;
@@ -77,7 +79,7 @@ export function planGemm<Pointer>(product: Product<Pointer>, bytes: number): Gem
   const rowBlocks = Math.max(1, Math.ceil(m / GEMM_MC), inPlace || packed ? Math.min(wanted, most(m, LEAST_ROWS)) : 1);
   // Whole rows, which lie together in C, can be worked on further while they are in the cache.
   const columnBlocks = rowBlocks >= ENOUGH ? 1 : Math.min(Math.ceil(wanted / rowBlocks), most(n, LEAST_COLUMNS));
-  const chunkM = blockSize(m, rowBlocks, GEMM_MR);
+  const chunkM = blockSize(m, rowBlocks, m / rowBlocks < 2 * WHOLE_TILES ? GEMM_MR : WHOLE_TILES);
   const chunkN = blockSize(n, columnBlocks, GEMM_NR);
   const total = batch * Math.ceil(m / chunkM) * Math.ceil(n / chunkN);
   const items = Math.max(1, Math.floor(CHUNK_WORK / Math.max(1, work)), Math.ceil(total / MAX_CHUNKS));

@@ -1,8 +1,8 @@
 import { Control, Gemm, Op, SCRATCH_BYTES, Status } from '../../assembly/isa';
-import { allocate, bytesOf, isReal, type Real, type TypedArray, viewOf } from '../dtype';
+import { allocate, bytesOf, isReal, type TypedArray, viewOf } from '../dtype';
 import { DivergenceError, IndexError, WorkerError } from '../errors';
 import { show, sizeOf } from '../shape';
-import { coreBytes, coreModule } from './cores';
+import { type Build, canRelax, coreBytes, coreModule } from './cores';
 import { canShare, Memory } from './memory';
 import { type Place, type Program, type RecordNote, Segment } from './program';
 import { spawn, type WorkerHandle } from './spawn';
@@ -19,13 +19,13 @@ interface Core {
 export interface ThreadMessage {
   role: 'thread';
   memory: WebAssembly.Memory;
-  real: Real;
+  build: Build;
   core: Uint8Array<ArrayBuffer>;
   thread: number;
 }
 
-export function instantiate(real: Real, memory: WebAssembly.Memory, shared: boolean): Core {
-  const instance = new WebAssembly.Instance(coreModule(real, shared), { env: { memory } });
+export function instantiate(build: Build, memory: WebAssembly.Memory, shared: boolean): Core {
+  const instance = new WebAssembly.Instance(coreModule(build, shared), { env: { memory } });
   return instance.exports as unknown as Core;
 }
 
@@ -42,8 +42,8 @@ function canWait(): boolean {
 /** What runs programs: one linear memory, a core for each precision in use, and helper threads where memory is shared. */
 export class Machine {
   readonly memory = new Memory();
-  private readonly cores = new Map<Real, Core>();
-  private readonly helpers: Record<Real, WorkerHandle[]> = { f32: [], f64: [] };
+  private readonly cores = new Map<Build, Core>();
+  private readonly helpers: Record<Build, WorkerHandle[]> = { f32: [], f64: [], fast: [] };
   private scratchThreads = 0;
 
   /** Threads need a memory that can be shared, and a realm that may wait on it. */
@@ -51,23 +51,28 @@ export class Machine {
     this.reserveScratch(1);
   }
 
-  /** Copies a program into memory, with an arena of its own; it stays until `unload`. */
-  load(program: Program, cells: Storage[]): LoadedProgram {
-    return new LoadedProgram(this, program, cells);
+  /** Copies a program into memory, with an arena of its own; it stays until `unload`. `fast`: on the relaxed build where there is one. */
+  load(program: Program, cells: Storage[], fast = false): LoadedProgram {
+    return new LoadedProgram(
+      this,
+      program,
+      cells,
+      fast && program.real === 'f32' && canRelax() ? 'fast' : program.real,
+    );
   }
 
-  core(real: Real): Core {
-    let core = this.cores.get(real);
+  core(build: Build): Core {
+    let core = this.cores.get(build);
     if (!core) {
-      core = instantiate(real, this.memory.wasm, this.memory.shared);
-      this.cores.set(real, core);
+      core = instantiate(build, this.memory.wasm, this.memory.shared);
+      this.cores.set(build, core);
     }
     return core;
   }
 
   /** Starts helper threads until there are `threads` in all; returns how many there can be here. */
-  provide(real: Real, threads: number): number {
-    const helpers = this.helpers[real];
+  provide(build: Build, threads: number): number {
+    const helpers = this.helpers[build];
     if (threads <= helpers.length + 1) return threads;
     if (!this.mayShare) return 1;
     if (!this.memory.shared) {
@@ -87,8 +92,8 @@ export class Machine {
       helper.endpoint.postMessage({
         role: 'thread',
         memory: this.memory.wasm,
-        real,
-        core: coreBytes(real),
+        build,
+        core: coreBytes(build),
         thread,
       } satisfies ThreadMessage);
       helper.unref();
@@ -99,8 +104,7 @@ export class Machine {
 
   /** Ends the helper threads; the machine goes on alone. */
   close(): void {
-    for (const helper of [...this.helpers.f32, ...this.helpers.f64]) helper.terminate();
-    this.helpers.f32.length = this.helpers.f64.length = 0;
+    for (const helpers of Object.values(this.helpers)) for (const helper of helpers.splice(0)) helper.terminate();
   }
 
   /** One word of the control block. */
@@ -127,6 +131,7 @@ export class LoadedProgram {
     private readonly machine: Machine,
     readonly program: Program,
     private readonly cells: Storage[],
+    private readonly build: Build,
   ) {
     const { memory } = machine;
     const owned: number[] = [];
@@ -185,10 +190,10 @@ export class LoadedProgram {
    * `fill` is called again where a divergence has to be traced, since the arena reuses the inputs' place.
    */
   run(fill: (program: this) => void, threads = 1): void {
-    const { machine, program } = this;
-    const granted = machine.provide(program.real, threads);
+    const { machine, build } = this;
+    const granted = machine.provide(build, threads);
     fill(this);
-    const status = machine.core(program.real).run(this.image, granted);
+    const status = machine.core(build).run(this.image, granted);
     if (status === Status.DONE) return;
     if (status === Status.FAULT) throw this.fault();
     if (status === Status.POISONED) throw new WorkerError('a thread of the machine died.', { op: 'run' });
@@ -233,7 +238,7 @@ export class LoadedProgram {
    */
   private divergence(): DivergenceError {
     const { records, inputs } = this.program;
-    const core = this.machine.core(this.program.real);
+    const core = this.machine.core(this.build);
     const tainted: Span[] = inputs.filter((place) => !this.isFinite(place)).map(spanOf);
     let firstNaN: RecordNote | null = null;
     for (const [i, record] of records.entries()) {
@@ -268,7 +273,7 @@ export class LoadedProgram {
     const words = new Int32Array(this.machine.memory.buffer as ArrayBuffer, this.image + record.word * 4, Gemm.WORDS);
     const ending = words.slice(Gemm.RELU, Gemm.FIRST_ADDEND);
     words.fill(0, Gemm.RELU, Gemm.FIRST_ADDEND);
-    this.machine.core(this.program.real).step(this.image + record.word * 4);
+    this.machine.core(this.build).step(this.image + record.word * 4);
     words.set(ending, Gemm.RELU);
     const [product, ...others] = record.name.split('+');
     const name = record.writes.every((place) => this.isFinite(place)) ? others.join('+') : product!;

@@ -13,8 +13,8 @@ const endpoint: Endpoint = port ? nodeEndpoint(port) : (globalThis as unknown as
 endpoint.addEventListener('message', (event) => {
   const message = (event as MessageEvent<ThreadMessage | undefined>).data;
   if (message?.role !== 'thread') return;
-  registerCore(message.real, message.core);
+  registerCore(message.build, message.core);
   // Never returns: the thread sleeps in the core until a program needs it.
-  instantiate(message.real, message.memory, true).serve(message.thread);
+  instantiate(message.build, message.memory, true).serve(message.thread);
 });
 expose(createSession(), endpoint);
