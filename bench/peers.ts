@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Chromium } from './chromium';
 import type { Contender, Place } from './harness';
@@ -21,10 +22,10 @@ interface Candidate {
   start(threads: number): Promise<Peer>;
 }
 
-function python(name: string, script: string): Candidate {
+function python(name: string, script: string, settings?: Record<string, string>): Candidate {
   const file = fileURLToPath(new URL(`peers/${script}`, import.meta.url));
   const command = [process.env.PYTHON ?? '/usr/bin/python3', file] as const;
-  const start = (threads: number) => startProcess(name, 'Python', threads, command);
+  const start = (threads: number) => startProcess(name, 'Python', threads, command, settings);
   return { name, place: 'Python', threads: [1, 2], start };
 }
 
@@ -47,11 +48,22 @@ const inPage = (chromium: Chromium, name: string, coresOf: (threads: number) => 
   start: (threads) => chromium.peer(name, threads, coresOf(threads)),
 });
 
+const has512Bits = () => existsSync('/proc/cpuinfo') && readFileSync('/proc/cpuinfo', 'utf8').includes('avx512f');
+
+/** Keeps native code to vectors of 256 bits, which is what most processors have. */
+const avx2 = {
+  OPENBLAS_CORETYPE: 'Haswell',
+  ATEN_CPU_CAPABILITY: 'avx2',
+  NPY_DISABLE_CPU_FEATURES: 'AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL',
+};
+
 /** Every peer that can be had here, once for each place and number of threads; a sentence in `absent` for each that cannot. */
 export async function startPeers(places: Place[], chromium: Chromium | null, absent: string[]): Promise<Peer[]> {
   const candidates = [
     python('numpy', 'with_numpy.py'),
+    ...(has512Bits() ? [python('numpy (AVX2)', 'with_numpy.py', avx2)] : []),
     python('PyTorch', 'with_torch.py'),
+    ...(has512Bits() ? [python('PyTorch (AVX2)', 'with_torch.py', avx2)] : []),
     inNode('jax-js'),
     inNode('tfjs'),
     ...(chromium

@@ -19,6 +19,7 @@ export async function startProcess(
   place: Place,
   threads: number,
   [command, script]: readonly [string, string],
+  settings: Record<string, string> = {},
 ): Promise<Peer> {
   const { OPENBLAS_CORETYPE: _core, OPENBLAS_L2_SIZE: _l2, ...environment } = process.env;
   const child = spawn(command, [script], {
@@ -30,6 +31,7 @@ export async function startProcess(
       // Debian's PyTorch has OpenMP's threads beside OpenBLAS's: spinning, they take the cores from each other.
       OMP_WAIT_POLICY: 'passive',
       PYTHONDONTWRITEBYTECODE: '1',
+      ...settings,
     },
   });
   let complaint = '';
