@@ -62,6 +62,11 @@ export function local(name: string, threads: number, call: () => number): Conten
   };
 }
 
+/** The contender, timed by the wall's clock alone. */
+export function byWall(contender: Contender): Contender {
+  return { ...contender, sample: async (repeats) => ({ ...(await contender.sample(repeats)), cpu: null }) };
+}
+
 /** How long a loop in registers takes now, in milliseconds: what the machine's mood is told by. */
 const loop = instantiatePeak();
 function probe(): number {
@@ -74,7 +79,7 @@ function probe(): number {
  * Lets all contenders warm up, then takes a sample of each in every round, in turn from another one on. Those rounds count
  * in which the probe, taken before every sample, was slowed least.
  */
-export async function race(contenders: Contender[]): Promise<Timing[]> {
+export async function race(contenders: Contender[], counting = QUIET_ROUNDS): Promise<Timing[]> {
   const repeats: number[] = [];
   for (const contender of contenders) repeats.push(await warmUp(contender));
   const rounds: { disturbance: number; samples: Sample[] }[] = [];
@@ -91,7 +96,7 @@ export async function race(contenders: Contender[]): Promise<Timing[]> {
     }
     rounds.push({ disturbance, samples });
   }
-  const quiet = rounds.toSorted((a, b) => a.disturbance - b.disturbance).slice(0, QUIET_ROUNDS);
+  const quiet = rounds.toSorted((a, b) => a.disturbance - b.disturbance).slice(0, counting);
   return contenders.map((contender, i) => {
     const own = quiet.map(({ samples }) => samples[i]!);
     const walls = own.map(({ wall }) => wall / repeats[i]!);

@@ -1,4 +1,5 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
+import { besideAnother, measureBeside } from './busy';
 import { Chromium } from './chromium';
 import { sink } from './harness';
 import { inProcess } from './home';
@@ -18,7 +19,7 @@ interface Results {
   sink: number;
 }
 
-export const groups = [...new Set(workloads.map(({ name }) => groupOf(name)))];
+export const groups = [...new Set(workloads.map(({ name }) => groupOf(name))), 'busy'];
 
 /** Measures, prints a table, and returns all of it. In Node beside everyone else, or in pages beside those who run there. */
 export async function run(wanted: string[], inBrowser: boolean): Promise<Results> {
@@ -31,7 +32,13 @@ export async function run(wanted: string[], inBrowser: boolean): Promise<Results
   const peers = await startPeers(inBrowser ? ['Chromium'] : ['Python', 'Node', 'Chromium'], chromium, absent);
   const names = [...new Set(peers.map(({ name }) => name))];
   const home = chromium && inBrowser ? await chromium.home([1, 2]) : inProcess();
-  const chosen = workloads.filter(({ name }) => wanted.includes(groupOf(name)));
+  const measurements = [
+    ...workloads.map((workload) => ({ name: workload.name, start: () => measure(workload, home, peers) })),
+    ...besideAnother.map((workload) => ({
+      name: `busy ${workload.name}`,
+      start: () => measureBeside(workload, home),
+    })),
+  ].filter(({ name }) => wanted.includes(groupOf(name)));
 
   const versions = names.map((name) => `${name} ${peers.find((peer) => peer.name === name)!.version}`);
   const machine = `${hardware()}; ${engines()}${chromium ? `, Chromium ${chromium.version}` : ''}`;
@@ -40,9 +47,9 @@ export async function run(wanted: string[], inBrowser: boolean): Promise<Results
   for (const sentence of absent) console.log(sentence);
 
   const rows: Row[] = [];
-  for (const [i, workload] of chosen.entries()) {
-    process.stderr.write(`\r\x1b[K${i + 1}/${chosen.length} ${workload.name}`);
-    rows.push(...(await measure(workload, home, peers)));
+  for (const [i, { name, start }] of measurements.entries()) {
+    process.stderr.write(`\r\x1b[K${i + 1}/${measurements.length} ${name}`);
+    rows.push(...(await start()));
   }
   process.stderr.write('\r\x1b[K');
   for (const peer of peers) await peer.stop();
