@@ -109,7 +109,7 @@ export async function race(contenders: Contender[], counting = QUIET_ROUNDS): Pr
  * One thread is timed by its process's own clock where it has one, which stands still while another process has the core;
  * several threads by the wall's, since they wait for each other.
  */
-function timing(contender: Omit<Contender, 'sample'>, walls: number[], cpus: number[]): Timing {
+export function timing(contender: Omit<Contender, 'sample'>, walls: number[], cpus: number[]): Timing {
   const { name, place, threads } = contender;
   const clock = threads === 1 && cpus.length > 0 ? 'cpu' : 'wall';
   const samples = clock === 'cpu' ? cpus : walls;

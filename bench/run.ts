@@ -1,6 +1,7 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { besideAnother, measureBeside } from './busy';
 import { Chromium } from './chromium';
+import { measureColdStart } from './cold-start';
 import { sink } from './harness';
 import { inProcess } from './home';
 import { groupOf, measure, type Row } from './measure';
@@ -19,7 +20,7 @@ interface Results {
   sink: number;
 }
 
-export const groups = [...new Set(workloads.map(({ name }) => groupOf(name))), 'busy'];
+export const groups = [...new Set(workloads.map(({ name }) => groupOf(name))), 'busy', 'cold'];
 
 /** Measures, prints a table, and returns all of it. In Node beside everyone else, or in pages beside those who run there. */
 export async function run(wanted: string[], inBrowser: boolean): Promise<Results> {
@@ -38,6 +39,7 @@ export async function run(wanted: string[], inBrowser: boolean): Promise<Results
       name: `busy ${workload.name}`,
       start: () => measureBeside(workload, home),
     })),
+    ...(chromium ? [{ name: 'cold start', start: () => measureColdStart(chromium, names) }] : []),
   ].filter(({ name }) => wanted.includes(groupOf(name)));
 
   const versions = names.map((name) => `${name} ${peers.find((peer) => peer.name === name)!.version}`);
