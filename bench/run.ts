@@ -9,7 +9,7 @@ import { startPeers } from './peers';
 import { table } from './table';
 import { workloads } from './workloads';
 
-interface Results {
+export interface Results {
   machine: string;
   date: string;
   /** Names with versions. */
