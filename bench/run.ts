@@ -60,7 +60,7 @@ export async function run(wanted: string[], inBrowser: boolean): Promise<Results
   const [loop, copy] = [limitIn(rows, 'FLOP'), limitIn(rows, 'byte')];
   if (loop) console.log(`limit: ${loop.toFixed(1)} GFLOP/s, a loop that multiplies and adds in registers`);
   if (copy) console.log(`limit: ${copy.toFixed(1)} GB/s, read and written, a copy of 4,000,000 floats`);
-  console.log(`\n${table(rows, names)}`);
+  console.log(`\n${table(rows)}`);
   return { machine, date: new Date().toISOString(), peers: versions, absent, rows, sink: sink.value };
 }
 

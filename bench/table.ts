@@ -1,7 +1,8 @@
 /** Results for reading: a table in Markdown, its columns aligned. */
 import type { Row } from './measure';
 
-export function table(rows: Row[], peers: string[]): string {
+export function table(rows: Row[]): string {
+  const peers = [...new Set(rows.flatMap(({ ratios }) => Object.keys(ratios)))];
   const number = (value: number | null | undefined) => value?.toFixed(2) ?? '';
   const lines = [
     [

@@ -1,4 +1,4 @@
-// The conversation with bench/peers.ts: JSON a line on the standard streams of a process, or calls of a page's `answer`.
+// The conversation with bench/processes.ts, JSON a line on a process's streams, or with bench/chromium.ts, which calls `answer`.
 
 const inNode = typeof process !== 'undefined';
 const { log } = console;
