@@ -46,7 +46,7 @@ export class Chromium {
     return this.speaker(name, threads, page, page);
   }
 
-  /** wasmgrad and the limits, in a worker of a page. */
+  /** wasmgrad, in a page for each number of threads, and the limits in one of their own: in workers of these pages. */
   async home(counts: number[]): Promise<Home> {
     const script = await bundle('peers/js/wasmgrad.ts', site, {
       alias: sources,
@@ -54,17 +54,19 @@ export class Chromium {
       minify: true,
     });
     const start = `new Worker('${basename(script)}' + location.search, { type: 'module' });`;
-    const own = new Map<number, Peer>();
-    for (const threads of counts) {
+    const open = async (name: string, threads: number) => {
       const page = await this.browser.newPage();
       const worker = page.waitForEvent('worker');
-      await this.open(page, OURS, `<script type="module">${start}</script>`, threads);
-      own.set(threads, await this.speaker(OURS, threads, await worker, page));
-    }
+      await this.open(page, name, `<script type="module">${start}</script>`, threads);
+      return this.speaker(name, threads, await worker, page);
+    };
+    const own = new Map<number, Peer>();
+    for (const threads of counts) own.set(threads, await open(OURS, threads));
+    const limits = await open(LIMIT, 1);
     return {
       place: 'Chromium',
       ours: ({ name }, threads) => own.get(threads)!.contender(name),
-      limit: ({ name }) => ({ ...own.get(1)!.contender(name), name: LIMIT }),
+      limit: ({ name }) => limits.contender(name),
       release() {}, // a page does it when it is asked for another workload
     };
   }
