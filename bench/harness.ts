@@ -5,32 +5,36 @@ import { instantiatePeak } from './peak';
 /** What a sample took, in seconds, and a number that depends on what was computed, so that it had to be. */
 export interface Sample {
   wall: number;
-  /** Of all threads of the process. */
-  cpu: number;
+  /** Of all threads of the process; null in a page, which has no such clock. */
+  cpu: number | null;
   value: number;
 }
+
+export type Place = 'Node' | 'Chromium' | 'Python';
 
 /** One of those whose times are compared. */
 export interface Contender {
   name: string;
+  place: Place;
   threads: number;
   /** Times `repeats` calls in a row. */
   sample(repeats: number): Promise<Sample>;
 }
 
-/** Seconds a call. */
-export interface Timing {
-  name: string;
-  threads: number;
+/** Seconds a call, by its clock. */
+export interface Timing extends Pick<Contender, 'name' | 'place' | 'threads'> {
+  clock: 'wall' | 'cpu';
   median: number;
   /** The quartiles. */
   spread: [number, number];
-  /** By quiet round. */
+  /** By round that counts. */
   samples: number[];
+  /** The same by the wall's clock. */
+  walls: number[];
 }
 
 const ROUNDS = 25;
-/** Rounds that count. A neighbour on the same physical core, say, slows code for seconds, and some code more than other. */
+/** So many rounds count. A neighbour on the same physical core, say, slows code for seconds, and some code more than other. */
 const QUIET_ROUNDS = 13;
 /** A sample lasts about as long: long against the clock's steps, short against the machine's moods. */
 const SAMPLE_SECONDS = 0.015;
@@ -45,6 +49,7 @@ export const sink = { value: 0 };
 export function local(name: string, threads: number, call: () => number): Contender {
   return {
     name,
+    place: 'Node',
     threads,
     async sample(repeats) {
       const wall = performance.now();
@@ -57,11 +62,10 @@ export function local(name: string, threads: number, call: () => number): Conten
   };
 }
 
-/**
- * One thread is timed by its process's own clock, which stands still while another process has the core; several threads
- * by the wall's, since they wait for each other.
- */
-const clock = ({ threads }: Contender, { wall, cpu }: Sample) => (threads === 1 ? cpu : wall);
+/** The contender, timed by the wall's clock alone. */
+export function byWall(contender: Contender): Contender {
+  return { ...contender, sample: async (repeats) => ({ ...(await contender.sample(repeats)), cpu: null }) };
+}
 
 /** How long a loop in registers takes now, in milliseconds: what the machine's mood is told by. */
 const loop = instantiatePeak();
@@ -75,30 +79,42 @@ function probe(): number {
  * Lets all contenders warm up, then takes a sample of each in every round, in turn from another one on. Those rounds count
  * in which the probe, taken before every sample, was slowed least.
  */
-export async function race(contenders: Contender[]): Promise<Timing[]> {
+export async function race(contenders: Contender[], counting = QUIET_ROUNDS): Promise<Timing[]> {
   const repeats: number[] = [];
   for (const contender of contenders) repeats.push(await warmUp(contender));
-  const rounds: { disturbance: number; times: number[] }[] = [];
+  const rounds: { disturbance: number; samples: Sample[] }[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const times: number[] = [];
+    const samples: Sample[] = [];
     let disturbance = 0;
     for (let turn = 0; turn < contenders.length; turn++) {
       const at = (round + turn) % contenders.length;
       const contender = contenders[at]!;
       disturbance += Math.min(probe(), probe(), probe());
-      const sample = await contender.sample(repeats[at]!);
-      times[at] = clock(contender, sample) / repeats[at]!;
-      sink.value += sample.value;
+      samples[at] = await contender.sample(repeats[at]!);
+      sink.value += samples[at].value;
       if (contender.threads > 1) await sleep(SETTLE_MS);
     }
-    rounds.push({ disturbance, times });
+    rounds.push({ disturbance, samples });
   }
-  const quiet = rounds.toSorted((a, b) => a.disturbance - b.disturbance).slice(0, QUIET_ROUNDS);
-  return contenders.map(({ name, threads }, i) => {
-    const own = quiet.map(({ times }) => times[i]!);
-    const spread: [number, number] = [quantile(own, 0.25), quantile(own, 0.75)];
-    return { name, threads, median: quantile(own, 0.5), spread, samples: own };
+  const quiet = rounds.toSorted((a, b) => a.disturbance - b.disturbance).slice(0, counting);
+  return contenders.map((contender, i) => {
+    const own = quiet.map(({ samples }) => samples[i]!);
+    const walls = own.map(({ wall }) => wall / repeats[i]!);
+    const cpus = own.flatMap(({ cpu }) => (cpu === null ? [] : [cpu / repeats[i]!]));
+    return timing(contender, walls, cpus);
   });
+}
+
+/**
+ * One thread is timed by its process's own clock where it has one, which stands still while another process has the core;
+ * several threads by the wall's, since they wait for each other.
+ */
+export function timing(contender: Omit<Contender, 'sample'>, walls: number[], cpus: number[]): Timing {
+  const { name, place, threads } = contender;
+  const clock = threads === 1 && cpus.length > 0 ? 'cpu' : 'wall';
+  const samples = clock === 'cpu' ? cpus : walls;
+  const spread: [number, number] = [quantile(samples, 0.25), quantile(samples, 0.75)];
+  return { name, place, threads, clock, median: quantile(samples, 0.5), spread, samples, walls };
 }
 
 /** Calls until code is compiled and caches are warm; returns how many calls make a sample. */
@@ -116,10 +132,14 @@ async function warmUp({ sample }: Contender): Promise<number> {
   return Math.max(1, Math.round((repeats * SAMPLE_SECONDS) / wall));
 }
 
-/** How many times longer `other` took than `own`: the median over the rounds, so that what slows both does not count. */
+/**
+ * How many times longer `other` took than `own`: the median over the rounds, so that what slows both does not count. By the
+ * wall's clock where one of them has no other.
+ */
 export function ratio(other: Timing, own: Timing): number {
+  const series = other.clock === own.clock ? 'samples' : 'walls';
   return quantile(
-    other.samples.map((time, round) => time / own.samples[round]!),
+    other[series].map((time, round) => time / own[series][round]!),
     0.5,
   );
 }

@@ -1,4 +1,4 @@
-"""What the peers in Python share: the same numbers as bench/data.ts, and the conversation with bench/peers.ts."""
+"""What the peers in Python share: the same numbers as bench/data.ts, and the conversation with bench/processes.ts."""
 
 import json
 import sys

@@ -1,8 +1,8 @@
-// TensorFlow.js on its WebAssembly backend, with its own gradients and optimizers. It has no threads in Node.
-import { createInterface } from 'node:readline';
+// TensorFlow.js on its WebAssembly backend, with its own gradients and optimizers. It has threads in pages only.
 import * as tf from '@tensorflow/tfjs';
-import '@tensorflow/tfjs-backend-wasm';
+import { setThreadsCount } from '@tensorflow/tfjs-backend-wasm';
 import { BATCHES, centred, uniform } from '../../data';
+import { serve, threads } from './serve';
 
 const FLOATS = 4_000_000;
 
@@ -73,8 +73,10 @@ function pass(op) {
   return calls[op];
 }
 
-/** The function that is timed; it returns a tensor. */
-function build(workload) {
+const firstOf = (x) => tf.tidy(() => tf.slice(tf.reshape(x, [-1]), [0], [1]).dataSync()[0]);
+
+/** Makes a tensor in every call. */
+function prepare(workload) {
   const [kind, op] = workload.split(' ');
   if (kind === 'W1') return sgdStep(512, 10, 2);
   if (kind === 'W2') return adamStep(64, [784, 128, 10]);
@@ -83,30 +85,20 @@ function build(workload) {
   throw new Error(workload);
 }
 
-const firstOf = (x) => tf.tidy(() => tf.slice(tf.reshape(x, [-1]), [0], [1]).dataSync()[0]);
-
-const { log } = console;
-console.log = console.warn = () => {}; // its notices are no answers
+setThreadsCount(threads);
 await tf.setBackend('wasm');
 await tf.ready();
-log(JSON.stringify({ version: tf.version.tfjs, unfit: null }));
-let current;
-let call;
-for await (const line of createInterface({ input: process.stdin })) {
-  const { workload, repeats } = JSON.parse(line);
-  if (workload !== current) {
+await serve(
+  tf.version.tfjs,
+  (workload) => {
     tf.disposeVariables();
-    [current, call] = [workload, build(workload)];
-  }
-  const wall = performance.now();
-  const cpu = process.cpuUsage();
-  let out;
-  for (let i = 0; i < repeats; i++) {
-    out?.dispose();
-    out = call();
-  }
-  const { user, system } = process.cpuUsage(cpu);
-  const seconds = (performance.now() - wall) / 1e3;
-  log(JSON.stringify({ wall: seconds, cpu: (user + system) / 1e6, value: firstOf(out) }));
-  out.dispose();
-}
+    const call = prepare(workload);
+    let out;
+    return () => {
+      out?.dispose();
+      out = call();
+      return out;
+    };
+  },
+  firstOf,
+);

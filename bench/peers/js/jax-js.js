@@ -1,0 +1,118 @@
+// jax-js on its WebAssembly device. The whole step is one `jit`, which was fastest: Adam is written out in it.
+import { jit, nn, numpy as np, tree, valueAndGrad } from '@jax-js/jax';
+import { BATCHES, centred, uniform } from '../../data';
+import manifest from './package.json';
+import { serve, threads } from './serve';
+
+const FLOATS = 4_000_000;
+
+const array = (values, shape) => np.array(values, { shape });
+/** Every use of an array gives it away: `.ref` is one use more. */
+const ref = tree.ref;
+
+/** Reading at once keeps jax-js on this thread; promises are kept by its workers. */
+const read = threads > 1 ? async (x) => (await x.data())[0] : (x) => x.dataSync()[0];
+
+/** Weights [out, in] and biases of dense layers. */
+function layers(sizes) {
+  return sizes.slice(1).flatMap((outputs, i) => {
+    const inputs = sizes[i];
+    const bound = Math.fround(1 / Math.sqrt(inputs));
+    const make = (size, stream) => uniform(size, stream).map((u) => Math.fround(u * 2 - 1) * bound);
+    return [
+      array(make(outputs * inputs, 100 + 2 * i), [outputs, inputs]),
+      array(make(outputs, 101 + 2 * i), [outputs]),
+    ];
+  });
+}
+
+const dense = (x, w, b) => np.matmul(x, w.transpose()).add(b);
+const batches = (batch, inputs) =>
+  Array.from({ length: BATCHES }, (_, i) => array(uniform(batch * inputs, 10 + i), [batch, inputs]));
+
+function sgdStep(batch, inputs, outputs) {
+  const [realW, realB] = [
+    array(uniform(outputs * inputs, 1), [outputs, inputs]),
+    array(uniform(outputs, 2), [outputs]),
+  ];
+  const xs = batches(batch, inputs);
+  const ys = xs.map((x) => array(dense(x.ref, realW.ref, realB.ref).dataSync(), [batch, outputs]));
+  const loss = ([w, b], x, y) => np.square(nn.relu(dense(x, w, b)).sub(y)).mean();
+  const step = jit((p, x, y) => {
+    const [value, g] = valueAndGrad(loss)(ref(p), x, y);
+    return [value, p.map((pi, i) => pi.sub(g[i].mul(0.01)))];
+  });
+  let p = layers([inputs, outputs]);
+  let i = 0;
+  return () => {
+    let value;
+    [value, p] = step(p, xs[i % xs.length].ref, ys[i % ys.length].ref);
+    i++;
+    return read(value);
+  };
+}
+
+function adamStep(batch, sizes, [lr, beta1, beta2, eps] = [1e-3, 0.9, 0.999, 1e-8]) {
+  const classes = sizes.at(-1);
+  const xs = batches(batch, sizes[0]);
+  const ys = Array.from({ length: BATCHES + 1 }, (_, i) => {
+    const oneHot = new Float32Array(batch * classes);
+    for (const [row, u] of uniform(batch, 50 + i).entries())
+      oneHot[row * classes + Math.trunc(Math.fround(u * classes))] = 1;
+    return array(oneHot, [batch, classes]);
+  });
+  const loss = (p, x, y) => {
+    let z = x;
+    for (let i = 0; i < p.length; i += 2) z = dense(i > 0 ? nn.relu(z) : z, p[i], p[i + 1]);
+    return nn
+      .logSoftmax(z)
+      .mul(y)
+      .sum()
+      .mul(-1 / batch);
+  };
+  const step = jit((p, m, v, x, y, rate, scale) => {
+    const [value, g] = valueAndGrad(loss)(ref(p), x, y);
+    const ms = m.map((mi, i) => mi.mul(beta1).add(g[i].ref.mul(1 - beta1)));
+    const vs = v.map((vi, i) => vi.mul(beta2).add(np.square(g[i]).mul(1 - beta2)));
+    const ps = p.map((pi, i) => pi.sub(ms[i].ref.mul(rate.ref).div(np.sqrt(vs[i].ref.mul(scale.ref)).add(eps))));
+    rate.dispose();
+    scale.dispose();
+    return [value, ps, ms, vs];
+  });
+  let p = layers(sizes);
+  let [m, v] = [p.map(({ shape }) => np.zeros(shape)), p.map(({ shape }) => np.zeros(shape))];
+  let n = 0;
+  return () => {
+    const [x, y] = [xs[n % xs.length], ys[n % ys.length]];
+    n++;
+    const [rate, scale] = [np.array(lr / (1 - beta1 ** n)), np.array(1 / (1 - beta2 ** n))];
+    let value;
+    [value, p, m, v] = step(p, m, v, x.ref, y.ref, rate, scale);
+    return read(value);
+  };
+}
+
+function pass(op) {
+  const [x, y] = [np.array(centred(FLOATS, 1)), np.array(uniform(FLOATS, 2))];
+  const calls = {
+    relu: jit(nn.relu),
+    add: jit((a) => a.add(y.ref)),
+    sum: jit((a) => a.sum()),
+    exp: jit(np.exp),
+    tanh: jit(np.tanh),
+  };
+  return () => {
+    const out = calls[op](x.ref);
+    // The result is freed with its last use, the reading of its first element.
+    return read(out.size > 1 ? out.slice([0, 1]) : out);
+  };
+}
+
+await serve(manifest.dependencies['@jax-js/jax'], (workload) => {
+  const [kind, op] = workload.split(' ');
+  if (kind === 'W1') return sgdStep(512, 10, 2);
+  if (kind === 'W2') return adamStep(64, [784, 128, 10]);
+  if (kind === 'W2b') return adamStep(128, [784, 512, 512, 10]);
+  if (kind === 'W7') return pass(op);
+  throw new Error(workload);
+});
