@@ -127,7 +127,7 @@ export const MAX_PROGRAM_WORDS = 1048575;
  *
  *   [ header | SLOTS × SLOT_WORDS | STEPS × STEP_WORDS | dims of the STRIDED slots ]
  *   slot: kind, type, and by kind  DIRECT: pointer, 0   STRIDED: pointer, word (in this record) of its dims
- *                                  CONSTANT: low and high word of an f64   TILE: 0, 0
+ *                                  CONSTANT: low and high word of an f64   TILE, PASSED: 0, 0
  *   step: fn, destination slot, a, b, c   (unused operands are 0)
  *   dims: rank, then (size, stride) per axis, the outermost first; sizes multiply up to SIZE; strides may be 0 or negative
  */
@@ -145,7 +145,11 @@ export const enum Slot {
   STRIDED = 1, // a broadcast or strided operand: gathered into a tile before the steps
   CONSTANT = 2, // one number in every lane
   TILE = 3, // an intermediate: lives in scratch only
+  PASSED = 4, // a result for the REDUCE behind it in a CHAIN: a chunk's elements, in scratch from FOLD on
 }
+/** Where in scratch a MAP leaves a chunk, of FOLD_ELEMENTS at most, for the REDUCE that follows it. */
+export const FOLD = 540672;
+export const FOLD_ELEMENTS = 4096;
 export const MAP_TILE = 1024;
 export const MAP_MAX_SLOTS = 32;
 
@@ -240,6 +244,7 @@ export const enum Fn {
  * Of -0 and 0 the maximum is 0 and the minimum -0; to argmax and argmin they are equal, and the first of equals wins.
  * N may be 0 for SUM (0), PROD (1), ANY (0) and ALL (1) only; BLOCKS is 1 then too.
  * An item is (outer, block, group of REDUCE_COLUMNS inner columns), in that order; a chunk runs ITEMS of them.
+ * Where SOURCE is 0 a chunk's elements lie in scratch, from FOLD on (INNER is 1).
  */
 export const enum Reduce {
   FN = 3,

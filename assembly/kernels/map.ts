@@ -1,4 +1,4 @@
-import { Fn, MAP_TILE, Map, Slot, Type } from '../isa';
+import { FOLD, Fn, MAP_TILE, Map, Slot, Type } from '../isa';
 import { cos, erf, exp, expm1, log, log1p, pow, relu, sigmoid, sin, tanh } from '../math';
 import { SHIFT, address, double, word } from '../real';
 
@@ -213,8 +213,8 @@ function prepare(record: usize, scratch: usize, count: i32): void {
   }
 }
 
-/** Points the table at the tile of `count` elements from `first` on. */
-function place(record: usize, scratch: usize, first: i32, count: i32): void {
+/** Points the table at the tile of `count` elements from `first` on, in the chunk that begins at `start`. */
+function place(record: usize, scratch: usize, start: i32, first: i32, count: i32): void {
   const slots = word(record, Map.SLOTS);
   for (let slot = 0; slot < slots; slot++) {
     const at = Map.FIRST_SLOT + slot * Map.SLOT_WORDS;
@@ -225,6 +225,8 @@ function place(record: usize, scratch: usize, first: i32, count: i32): void {
     let from = address(record, at + 2);
     if (kind == Slot.DIRECT) {
       from += <usize>first << width;
+    } else if (kind == Slot.PASSED) {
+      from = scratch + FOLD + (<usize>(first - start) << width);
     } else if (kind != Slot.STRIDED) {
       continue;
     } else if (period) {
@@ -247,7 +249,7 @@ export function map(record: usize, chunk: i32, scratch: usize): void {
   const firstStep = record + (<usize>(Map.FIRST_SLOT + word(record, Map.SLOTS) * Map.SLOT_WORDS) << 2);
   for (let first = start; first < end; first += MAP_TILE) {
     const count = min(end - first, MAP_TILE);
-    place(record, scratch, first, count);
+    place(record, scratch, start, first, count);
     let step = firstStep;
     for (let i = 0; i < steps; i++) {
       const slot = word(step, 1);

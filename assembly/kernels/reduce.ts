@@ -1,4 +1,4 @@
-import { REDUCE_BLOCK, REDUCE_COLUMNS, Reduce, ReduceFn, Type } from '../isa';
+import { FOLD, REDUCE_BLOCK, REDUCE_COLUMNS, Reduce, ReduceFn, Type } from '../isa';
 import { LANES, SHIFT, address, word } from '../real';
 import { firstLanes, storeFirst, storeUpTo } from '../tail';
 
@@ -321,6 +321,7 @@ export function reduce(record: usize, chunk: i32, scratch: usize): void {
   const groups = (inner + REDUCE_COLUMNS - 1) / REDUCE_COLUMNS;
   const items = word(record, Reduce.ITEMS);
   const total = word(record, Reduce.OUTER) * blocks * groups;
+  let passed: usize = 0;
   for (let item = chunk * items, end = min(item + items, total); item < end; item++) {
     const result = item / groups; // outer · blocks + block
     const column = (item % groups) * REDUCE_COLUMNS;
@@ -328,7 +329,8 @@ export function reduce(record: usize, chunk: i32, scratch: usize): void {
     const rows = blocks == 1 ? n : min(n - row, REDUCE_BLOCK);
     const columns = min(inner - column, REDUCE_COLUMNS);
     const first = (<usize>(result / blocks) * <usize>n + <usize>row) * <usize>inner + <usize>column;
-    const source = address(record, Reduce.SOURCE) + first * size;
+    if (item == chunk * items) passed = scratch + FOLD - first * size;
+    const source = (address(record, Reduce.SOURCE) || passed) + first * size;
     const destination =
       address(record, Reduce.DESTINATION) + (<usize>result * <usize>inner + <usize>column) * resultSize;
     if (arg) {

@@ -93,6 +93,8 @@ export interface Draft {
   /** Pairs (destination, source) that may be one buffer. */
   inPlace: [Buffer, Buffer][];
   lanes: Lanes | null;
+  /** Whether it writes an infinity or a NaN as a number. */
+  infinite: boolean;
   /** Of a GEMM that may end in elementwise work: see `absorb`. */
   product: Product | null;
   flop: number;
@@ -221,6 +223,7 @@ export class Emitter {
       reads: new Set(),
       writes: new Map(),
       inPlace: (options.inPlace ?? []).map(([to, from]) => [to.buffer, from.buffer]),
+      infinite: false,
       product: options.product ?? null,
       lanes: options.lanes ? { ...options.lanes, each: lanesOf(options.lanes.each) } : null,
       flop: options.flop ?? 0,
@@ -249,6 +252,7 @@ export class Emitter {
       writes: new Map([[out.buffer, out]]),
       inPlace: [],
       lanes: null,
+      infinite: ins.some(({ buffer }) => buffer.kind === 'number' && !Number.isFinite(buffer.value)),
       product: null,
       flop: size,
       text: '',

@@ -1,6 +1,21 @@
-import { Fn, Gemm, MAP_MAX_SLOTS, MAP_TILE, Map as MapField, Op, Slot, Type } from '../../assembly/isa';
+import {
+  Chain,
+  Fn,
+  FOLD_ELEMENTS,
+  Gemm,
+  MAP_MAX_SLOTS,
+  MAP_TILE,
+  Map as MapField,
+  Op,
+  REDUCE_BLOCK,
+  Record as RecordField,
+  Reduce,
+  Slot,
+  Type,
+} from '../../assembly/isa';
 import { bytesOf } from '../dtype';
 import { type Buffer, cut, type Draft, double, type MapSlot, type MapStep, type Pointer, type View } from './emitter';
+import { inPlacePairs } from './plan';
 
 /**
  * Joins chains of elementwise records, so that what lies between two steps stays in a tile in L1. A record joins the
@@ -57,6 +72,7 @@ function join(draft: Draft, fused: Draft[], writers: Map<Buffer, Draft>): Draft 
   for (const [buffer, view] of draft.writes) host.writes.set(buffer, view);
   for (const buffer of draft.reads) if (!host.writes.has(buffer)) host.reads.add(buffer);
   host.flop += draft.flop;
+  host.infinite ||= draft.infinite;
   return host;
 }
 
@@ -236,6 +252,72 @@ function directBuffers(slots: MapSlot[]): Map<Buffer, number> {
   return new Map(views(true).flatMap((buffer) => (others.has(buffer) ? [] : [[buffer, 1] as const])));
 }
 
+/**
+ * Lets a reduction along contiguous elements follow the elementwise record that makes them, chunk by chunk: what is reduced
+ * never leaves L1, if nobody else reads it. Behind `settleMaps`.
+ */
+export function fold(drafts: Draft[], kept: ReadonlySet<Buffer>): Draft[] {
+  const folded = new Map<Draft, Draft>();
+  const gone = new Set<Draft>();
+  for (const reduce of drafts) {
+    if (reduce.op !== Op.REDUCE || reduce.words[Reduce.INNER] !== 1) continue;
+    const [source] = [...reduce.reads] as [Buffer];
+    const readers = drafts.filter((draft) => draft.reads.has(source));
+    const map = drafts.find((draft) => draft.writes.has(source));
+    if (!map?.map || gone.has(map) || folded.has(map) || kept.has(source) || readers.length > 1) continue;
+    const one = foldInto(map, reduce, source, drafts);
+    if (!one) continue;
+    folded.set(reduce, one);
+    gone.add(map);
+  }
+  return drafts.filter((draft) => !gone.has(draft)).map((draft) => folded.get(draft) ?? draft);
+}
+
+/** The two as one record, in the place of the reduction; null where they cannot be. */
+function foldInto(map: Draft, reduce: Draft, source: Buffer, drafts: Draft[]): Draft | null {
+  const { slots, size } = map.map!;
+  const slot = slots.find(({ view }) => view?.buffer === source)!;
+  const [n, blocks, outer] = [Reduce.N, Reduce.BLOCKS, Reduce.OUTER].map((field) => reduce.words[field] as number) as [
+    number,
+    number,
+    number,
+  ];
+  // Items are alike: blocks of a sum, or whole rows.
+  const length = blocks > 1 ? REDUCE_BLOCK : n;
+  if (slot.kind !== Slot.DIRECT || slot.view!.offset !== 0 || size !== outer * n || length > FOLD_ELEMENTS) return null;
+  if (blocks > 1 && outer > 1 && n % REDUCE_BLOCK !== 0) return null;
+  // It moves down to the reduction: nobody may need its results, or change its operands, before.
+  const between = drafts.slice(drafts.indexOf(map) + 1, drafts.indexOf(reduce));
+  const isTouched = (draft: Draft) =>
+    [...draft.writes.keys()].some((buffer) => map.reads.has(buffer)) ||
+    [...map.writes.keys()].some((buffer) => draft.reads.has(buffer));
+  if (between.some(isTouched)) return null;
+  const { per, chunks } = cut(outer * blocks, Math.floor(FOLD_ELEMENTS / length));
+  const inPlace = inPlacePairs(map).filter(([to]) => to !== source);
+  slot.kind = Slot.PASSED;
+  slot.view = null;
+  map.writes.delete(source);
+  encodeMap(map);
+  map.words[MapField.CHUNK] = per * length;
+  map.words[RecordField.CHUNKS] = chunks;
+  const at = reduce.words.findIndex((word) => typeof word !== 'number' && !word.writes);
+  const words = reduce.words.with(at, 0).with(Reduce.ITEMS, per).with(RecordField.CHUNKS, chunks);
+  return {
+    ...reduce,
+    op: Op.CHAIN,
+    name: `${map.name}+${reduce.name}`,
+    chunks,
+    words: [Op.CHAIN, Chain.FIRST + map.words.length + words.length, chunks, ...map.words, ...words],
+    reads: map.reads,
+    writes: new Map([...map.writes, ...reduce.writes]),
+    inPlace,
+    lanes: null,
+    infinite: map.infinite,
+    flop: map.flop + reduce.flop,
+    text: `(${map.map!.steps.length} steps)`,
+  };
+}
+
 function encodeMap(draft: Draft): void {
   const { size, slots, steps } = draft.map!;
   const { per, chunks } = cut(Math.ceil(size / MAP_TILE), 8);
@@ -245,7 +327,7 @@ function encodeMap(draft: Draft): void {
   for (const slot of slots) {
     words.push(slot.kind, slot.type);
     if (slot.kind === Slot.CONSTANT) words.push(...Object.values(double(0, slot.value)));
-    else if (slot.kind === Slot.TILE) words.push(0, 0);
+    else if (slot.kind === Slot.TILE || slot.kind === Slot.PASSED) words.push(0, 0);
     else {
       const { buffer, offset } = slot.view!;
       const bytes = offset * bytesOf(slot.view!.dtype);

@@ -5,7 +5,7 @@ import { DtypeError, OutOfMemoryError } from '../errors';
 import { type Place, type Program, type RecordNote, Segment } from '../machine/program';
 import { show, sizeOf, stridesOf } from '../shape';
 import { type Buffer, cut, type Draft, Emitter, type View } from './emitter';
-import { absorb, fuse, settleMaps } from './fuse';
+import { absorb, fold, fuse, settleMaps } from './fuse';
 import { type Graph, type Node, reachable, type Value } from './graph';
 import { shareCommon } from './passes';
 import { mayOverwrite, plan } from './plan';
@@ -42,7 +42,7 @@ export function lower(graph: Graph): Lowered {
   const main = absorb(fuse(emitter.take()), needed);
   const drafts = updates.length > 0 ? withCommit(emitter, main, updates, outputs, kept) : main;
   settleMaps(drafts, kept);
-  const groups = schedule(drafts);
+  const groups = schedule(fold(drafts, kept));
   const inputs = graph.arguments.map((value) => state.view(value));
   const arenaBytes = plan(
     groups,
@@ -332,7 +332,7 @@ function encode(
       op: draft.op,
       name: draft.name,
       writes: [...draft.writes.values()].map(placeOf),
-      infinite: draft.map?.slots.some(({ value }) => !Number.isFinite(value)) ?? false,
+      infinite: draft.infinite,
       text: describe(draft),
       flop: draft.flop,
     });
@@ -405,7 +405,7 @@ const NAMES: Record<Op, string> = {
   [Op.CHECK]: 'check',
   [Op.COMMIT]: 'commit',
   [Op.GROUP]: 'group',
-  [Op.CHAIN]: 'chain',
+  [Op.CHAIN]: 'map_reduce',
   [Op.PACK]: 'pack',
 };
 

@@ -94,7 +94,7 @@ export function mayOverwrite(draft: Draft, to: Buffer, from: Buffer): boolean {
 }
 
 /** Pairs (destination, operand) of a record that may be one place. */
-function inPlacePairs(draft: Draft): [Buffer, Buffer][] {
+export function inPlacePairs(draft: Draft): [Buffer, Buffer][] {
   if (!draft.map) return draft.inPlace;
   const sources = [...draft.reads];
   return [...draft.writes.keys()].flatMap((to) =>

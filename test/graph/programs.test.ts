@@ -31,6 +31,7 @@ import {
   tanh,
   tensor,
   where,
+  zeros,
 } from 'wasmgrad';
 import { writeOptions } from '../../src/graph/passes';
 import { LoadedProgram } from '../../src/machine/machine';
@@ -216,6 +217,45 @@ describe('passes', () => {
     const [product, sum] = both(x, b) as [Tensor, Tensor];
     expectSameBits(product, matmul(x, x));
     expectSameBits(sum, add(matmul(x, x), b));
+  });
+
+  it('reduce what a chain makes while it is in the cache, in the order of the reduction alone', () => {
+    const kinds: [string, number[], (x: Tensor, y: Tensor) => Tensor][] = [
+      ['everything', [3, 5000], (x, y) => sum(mul(x, y))],
+      ['rows', [200, 130], (x, y) => sum(exp(mul(x, y)), { axis: 1 })],
+      ['long rows of whole blocks', [2, 8192], (x, y) => sum(mul(x, y), { axis: 1 })],
+      ['a maximum', [70, 61], (x, y) => sub(x, y).max({ axis: -1 })],
+      ['where', [300, 7], (x, y) => where(x.gt(y), x, y).argmax({ axis: 1 })],
+    ];
+    for (const [name, shape, f] of kinds) {
+      const [x, y] = [1, 2].map((seed) => decode(numbers(shape, seed), 'f32')) as [Tensor, Tensor];
+      for (const threads of [1, 2]) {
+        insistOn(threads);
+        const compiled = compile(f);
+        expectSameBits(compiled(x, y), f(x, y), name);
+        vi.restoreAllMocks();
+        expect(compiled.disassemble(), name).toContain('map_reduce');
+        // No more than the two arguments, and results.
+        expect(compiled.stats().arenaBytes, name).toBeLessThan(2 * (4 * x.size + 64) + 4 * 300 + 256);
+      }
+    }
+  });
+
+  it('take no more memory than what must be there at one time', () => {
+    const size = 100_000;
+    const x = tensor(new Float32Array(size), { shape: [size] });
+    const chain = compile((x: Tensor) => {
+      let y = x;
+      // Products end a chain of elementwise steps: each needs its operand and its result, no more.
+      for (let i = 0; i < 8; i++) y = matmul(tanh(y).reshape([size / 100, 100]), zeros([100, 100])).reshape([size]);
+      return y;
+    });
+    chain(x);
+    const bound = 2 * 4 * size;
+    expect(chain.stats().arenaBytes).toBeLessThan(1.1 * bound);
+    const elementwise = compile((x: Tensor) => sigmoid(exp(tanh(x).mul(2)).add(x)));
+    elementwise(x);
+    expect(elementwise.stats().arenaBytes).toBeLessThan(1.1 * 4 * size);
   });
 
   it('run small dependent records as one, on one thread', () => {
