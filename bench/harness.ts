@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { instantiatePeak } from './peak';
@@ -17,6 +19,8 @@ export interface Contender {
   name: string;
   place: Place;
   threads: number;
+  /** The process that does the work, where it has one of its own or this one. */
+  pid?: number;
   /** Times `repeats` calls in a row. */
   sample(repeats: number): Promise<Sample>;
 }
@@ -51,6 +55,7 @@ export function local(name: string, threads: number, call: () => number): Conten
     name,
     place: 'Node',
     threads,
+    pid: process.pid,
     async sample(repeats) {
       const wall = performance.now();
       const cpu = process.cpuUsage();
@@ -67,21 +72,44 @@ export function byWall(contender: Contender): Contender {
   return { ...contender, sample: async (repeats) => ({ ...(await contender.sample(repeats)), cpu: null }) };
 }
 
-/** How long a loop in registers takes now, in milliseconds: what the machine's mood is told by. */
+/**
+ * How long two loops take now, in milliseconds: what the machine's mood is told by. A neighbour on the same physical core may
+ * leave arithmetic in registers alone and slow down what reads the nearest cache.
+ */
 const loop = instantiatePeak();
+const numbers = new Float32Array(2048).fill(0.5);
 function probe(): number {
   const start = performance.now();
   sink.value += loop(10_000, 0.5, 1);
+  let total = 0;
+  for (let turn = 0; turn < 100; turn++) for (let i = 0; i < numbers.length; i++) total += numbers[i]!;
+  sink.value += total;
   return performance.now() - start;
 }
 
+/** Keeps a process to some cores, on Linux; elsewhere the system chooses. */
+function keepTo(cores: string, pid: number | undefined): void {
+  if (pid === undefined || !canKeep) return;
+  execFileSync('taskset', ['-acp', cores, String(pid)], { stdio: 'pipe' });
+}
+const canKeep = (() => {
+  try {
+    execFileSync('taskset', ['-p', String(process.pid)], { stdio: 'pipe' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
 /**
  * Lets all contenders warm up, then takes a sample of each in every round, in turn from another one on. Those rounds count
- * in which the probe, taken before every sample, was slowed least.
+ * in which the probe, taken before every sample, was slowed least. In a round all that have one thread run on one core, in the
+ * next one on the next: cores of a shared machine differ.
  */
 export async function race(contenders: Contender[], counting = QUIET_ROUNDS): Promise<Timing[]> {
   const repeats: number[] = [];
   for (const contender of contenders) repeats.push(await warmUp(contender));
+  const cores = availableParallelism();
   const rounds: { disturbance: number; samples: Sample[] }[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const samples: Sample[] = [];
@@ -89,6 +117,8 @@ export async function race(contenders: Contender[], counting = QUIET_ROUNDS): Pr
     for (let turn = 0; turn < contenders.length; turn++) {
       const at = (round + turn) % contenders.length;
       const contender = contenders[at]!;
+      const kept = contender.threads > 1 ? `0-${cores - 1}` : String(round % cores);
+      for (const pid of new Set([process.pid, contender.pid])) keepTo(kept, pid);
       disturbance += Math.min(probe(), probe(), probe());
       samples[at] = await contender.sample(repeats[at]!);
       sink.value += samples[at].value;
@@ -96,6 +126,7 @@ export async function race(contenders: Contender[], counting = QUIET_ROUNDS): Pr
     }
     rounds.push({ disturbance, samples });
   }
+  keepTo(`0-${cores - 1}`, process.pid);
   const quiet = rounds.toSorted((a, b) => a.disturbance - b.disturbance).slice(0, counting);
   return contenders.map((contender, i) => {
     const own = quiet.map(({ samples }) => samples[i]!);

@@ -34,7 +34,8 @@ export async function measure(workload: Workload, home: Home, peers: Peer[]): Pr
   const limit = workload.work && limits[workload.work.unit];
   const contenders = [
     ...workload.threads.map((threads) => home.ours(workload, threads)),
-    ...peers.filter((peer) => isIn(peer, workload)).map((peer) => peer.contender(workload.name)),
+    ...(workload.rival ? [{ ...home.ours(workload.rival, 1), name: 'default' }] : []),
+    ...peers.filter((peer) => !workload.rival && isIn(peer, workload)).map((peer) => peer.contender(workload.name)),
   ];
   await checkAgreement(workload.name, contenders);
   const timings = await race(limit ? [home.limit(limit), ...contenders] : contenders);

@@ -60,7 +60,7 @@ export async function startProcess(
     place,
     version,
     threads,
-    contender: (workload) => ({ name, place, threads, sample: (repeats) => ask(workload, repeats) }),
+    contender: (workload) => ({ name, place, threads, pid: child.pid, sample: (repeats) => ask(workload, repeats) }),
     async stop() {
       child.kill();
     },

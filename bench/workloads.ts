@@ -18,6 +18,7 @@ import {
   transpose,
   valueAndGrad,
 } from 'wasmgrad';
+import 'wasmgrad/fast';
 import { theMachine } from '../src/graph/execute';
 import { lower } from '../src/graph/lower';
 import { Trace } from '../src/graph/trace';
@@ -35,6 +36,8 @@ export interface Workload {
   /** The numbers of threads it is timed on. */
   threads: number[];
   prepare(threads: number): Prepared;
+  /** Takes part as a peer, named `default`. */
+  rival?: Workload;
   /** What a call takes, where a physical limit exists to compare it with; a step's time is shown as it is. */
   work: { unit: 'FLOP' | 'byte'; amount: number } | null;
 }
@@ -111,12 +114,13 @@ function classification(batch: number, sizes: number[]): Workload['prepare'] {
 }
 
 /** A program whose operands are cells, which lie in the core's memory: what is timed copies nothing in or out. */
-function prepareProgram(f: () => Tensor, threads: number): Prepared {
+function prepareProgram(f: () => Tensor, threads: number, fast = false): Prepared {
   const trace = new Trace();
   const { program, cells } = lower(trace.close([trace.record(f)]));
   const loaded = theMachine().load(
     program,
     cells.map((cell) => cell.storage),
+    fast,
   );
   const fill = () => {};
   return {
@@ -128,19 +132,19 @@ function prepareProgram(f: () => Tensor, threads: number): Prepared {
   };
 }
 
-function product(m: number, k: number, n: number, layout: string, threads: number[]): Workload {
+function product(m: number, k: number, n: number, layout: string, threads: number[], fast = false): Workload {
   const matrix = (rows: number, columns: number, stream: number, transposed: boolean) => {
     const values = centred(rows * columns, stream);
     const stored = new Cell(tensor(values, { shape: transposed ? [columns, rows] : [rows, columns] }));
     return () => (transposed ? transpose(stored) : stored);
   };
   return {
-    name: `W3 ${m}×${k}×${n} ${layout}`,
+    name: `W3 ${m}×${k}×${n} ${layout}${fast ? ' fast' : ''}`,
     threads,
     prepare(count) {
       const a = matrix(m, k, 1, layout[0] === 'T');
       const b = matrix(k, n, 2, layout[1] === 'T');
-      return prepareProgram(() => matmul(a(), b()), count);
+      return prepareProgram(() => matmul(a(), b()), count, fast);
     },
     work: { unit: 'FLOP', amount: 2 * m * k * n },
   };
@@ -161,6 +165,11 @@ function pass(name: string, arrays: number, op: (x: Tensor, y: Tensor) => Tensor
   };
 }
 
+/** In relaxed SIMD, beside the default build. */
+function relaxed(m: number, k: number, n: number): Workload {
+  return { ...product(m, k, n, 'NN', [1], true), rival: product(m, k, n, 'NN', [1]) };
+}
+
 const LAYOUTS = ['NN', 'NT', 'TN', 'TT'];
 const onBoth = [1, 2];
 
@@ -175,6 +184,7 @@ export const workloads: Workload[] = [
   ...LAYOUTS.map((layout) => product(1000, 1000, 17, layout, [1])),
   ...LAYOUTS.map((layout) => product(1000, 17, 1000, layout, [1])),
   ...LAYOUTS.map((layout) => product(512, 10, 2, layout, [1])),
+  relaxed(512, 512, 512),
   pass('relu', 2, relu),
   pass('add', 3, add),
   pass('sum', 1, (x) => sum(x)),
