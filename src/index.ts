@@ -25,11 +25,13 @@ export {
   mseLoss,
 } from './nn/loss';
 export { Module, Parameter, type StateDict } from './nn/module';
+export * from './ops/activation';
 export * from './ops/elementwise';
 export { embedding, gather, indexSelect, oneHot } from './ops/gather';
 export { linear, matmul } from './ops/matmul';
 export {
   broadcastTo,
+  chunk,
   concat,
   detach,
   flatten,

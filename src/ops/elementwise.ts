@@ -159,11 +159,6 @@ export const cos = unary('cos', Fn.COS, (g, x) => neg(mul(g, sin(x))));
 /** max(0, x): -∞ gives 0, and the gradient at 0 is 0. */
 export const relu = unary('relu', Fn.RELU, (g, _x, y) => where(gt(y, 0), g, 0));
 
-/** x where x > 0, else negativeSlope · x. */
-export function leakyRelu(x: Tensor, { negativeSlope = 0.01 }: { negativeSlope?: number } = {}): Tensor {
-  return where(gt(x, 0), x, mul(x, negativeSlope));
-}
-
 interface SoftplusOptions {
   beta: number;
   threshold: number;

@@ -4,7 +4,7 @@ import type { View } from '../graph/emitter';
 import { isContiguous } from '../graph/emitter';
 import type { Op } from '../graph/op';
 import { type Aval, checkShape, normalizeAxis, type Shape, sameShape, show, sizeOf, stridesOf } from '../shape';
-import { checkNumber, type Tensor } from '../tensor';
+import { checkCounts, checkNumber, type Tensor } from '../tensor';
 
 // Most of these only look at memory differently: they emit nothing, and kernels read through the strides.
 
@@ -208,6 +208,28 @@ function parseRange(text: string, length: number, ranges: string) {
   const stop =
     to === undefined ? (step > 0 ? length : -1) : clip(Number(to), step > 0 ? 0 : -1, step > 0 ? length : length - 1);
   return { start, step, count: Math.max(0, Math.ceil((stop - start) / step)), single: false };
+}
+
+/** Elements `start` to `start + count - 1` along an axis. */
+function part(x: Tensor, axis: number, start: number, count: number): Tensor {
+  const ranges = x.shape.map((length, one) =>
+    one === axis ? { start, step: 1, count } : { start: 0, step: 1, count: length },
+  );
+  return sliceOp([x], { ranges })[0]!;
+}
+
+/**
+ * x cut along an axis into `chunks` parts of equal length, the last one shorter where it does not come out; fewer parts where
+ * they are used up (torch.chunk). Throws a ValueError unless `chunks` is a whole number from 1 on.
+ */
+export function chunk(x: Tensor, chunks: number, { axis = 0 }: { axis?: number } = {}): Tensor[] {
+  const at = normalizeAxis('chunk', axis, x.shape);
+  checkCounts('chunk', { chunks });
+  const length = x.shape[at]!;
+  const each = Math.ceil(length / chunks);
+  // Nothing can be cut into as many parts as one likes.
+  const count = each === 0 ? chunks : Math.ceil(length / each);
+  return Array.from({ length: count }, (_, i) => part(x, at, i * each, Math.min(each, length - i * each)));
 }
 
 /** x in a frame of `value`s: `padding` has [before, after] for each axis. */
