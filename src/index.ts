@@ -16,16 +16,10 @@ export { defineOp } from './graph/define-op';
 export { memory } from './graph/execute';
 export { assign } from './graph/trace';
 export * as nn from './nn/index';
-export {
-  binaryCrossEntropy,
-  binaryCrossEntropyWithLogits,
-  crossEntropy,
-  halfMseLoss,
-  l1Loss,
-  mseLoss,
-} from './nn/loss';
+export * from './nn/loss/index';
 export { Module, Parameter, type StateDict } from './nn/module';
 export * from './ops/activation';
+export * from './ops/distance';
 export * from './ops/elementwise';
 export { embedding, gather, indexSelect, oneHot } from './ops/gather';
 export { linear, matmul } from './ops/matmul';

@@ -2,6 +2,8 @@ import 'wasmgrad/f64';
 import type { Real, Tensor } from 'wasmgrad';
 import * as wasmgrad from 'wasmgrad';
 import activations from '../oracle/activations.json';
+import algebra from '../oracle/algebra.json';
+import losses from '../oracle/losses.json';
 import oracle from '../oracle/ops.json';
 import {
   along,
@@ -53,12 +55,15 @@ const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: O
   unsqueeze: ([x], _, { axis }) => wasmgrad.unsqueeze(x!, axis as number),
 };
 
+const tensorOr = (value: unknown, real: Real) =>
+  value !== null && typeof value === 'object' && 'dtype' in value ? decode(value as Plain, real) : value;
+
 function callerOf(op: string, positional: unknown[], options: Options): OpCase['call'] {
   return (real, inputs) => {
     const own = Object.fromEntries(
       Object.entries(options).map(([key, value]) => [
         key,
-        value !== null && typeof value === 'object' && 'dtype' in value ? decode(value as Plain, real) : value,
+        /^-?Infinity$/.test(String(value)) ? Number(value) : tensorOr(value, real),
       ]),
     );
     if (CALLS[op]) return CALLS[op](inputs, positional, own);
@@ -93,7 +98,9 @@ function text(op: string, inputs: Plain[], rest: unknown[], note?: string): stri
 const signOfNaN = ({ op, output, inputs }: OracleCase) =>
   op === 'sign' && inputs[0]!.data[0] === 'NaN' ? { ...output, data: ['NaN', ...output.data.slice(1)] } : output;
 
-const fromOracle = ([...oracle.cases, ...activations.cases] as unknown as OracleCase[])
+const fromOracle = (
+  [...oracle.cases, ...activations.cases, ...algebra.cases, ...losses.cases] as unknown as OracleCase[]
+)
   .map((one) => ({ ...one, output: signOfNaN(one) }))
   .map(
     ({ op, inputs, options, positional = [], output, cotangent, grads, note }): OpCase => ({
@@ -106,7 +113,7 @@ const fromOracle = ([...oracle.cases, ...activations.cases] as unknown as Oracle
       cotangent,
       grads,
       smooth:
-        grads !== null &&
+        (grads ?? []).some((one) => one !== null) &&
         output.dtype === 'f64' &&
         !KINKED.test(note ?? '') &&
         !(KINKED_AT_ZERO.includes(op) && inputs[0]!.data.some((x) => x === 0)),
@@ -321,10 +328,13 @@ export const cases: OpCase[] = [...fromOracle, ...ownCases];
 
 export const realInputs = ({ inputs }: OpCase) => inputs.map((_, i) => i).filter((i) => inputs[i]!.dtype === 'f64');
 
-/** A case as a function of its real inputs alone. */
-export function ofReals(one: OpCase, real: Real): { f: (...xs: Tensor[]) => Tensor; xs: Tensor[] } {
+/** A case as a function of its real inputs alone, or of some of them. */
+export function ofReals(
+  one: OpCase,
+  real: Real,
+  at = realInputs(one),
+): { f: (...xs: Tensor[]) => Tensor; xs: Tensor[] } {
   const all = one.inputs.map((input) => decode(input, real));
-  const at = realInputs(one);
   return {
     f: (...xs) =>
       one.call(

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import torch
 
-from encoding import tensor, write
+from encoding import number, tensor, write
 
 cases = []
 groups = []
@@ -79,8 +79,9 @@ EDGES = [NAN, INF, -INF, 0.0, -0.0]
 
 
 def with_tensors(options):
-    """Options as JSON: a tensor among them looks like an input."""
-    return {key: tensor(value) if isinstance(value, torch.Tensor) else value for key, value in options.items()}
+    """Options as JSON: a tensor among them looks like an input, infinity is a string."""
+    written = {torch.Tensor: tensor, float: number}
+    return {key: written.get(type(value), lambda same: same)(value) for key, value in options.items()}
 
 
 def record(name):
