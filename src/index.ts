@@ -53,7 +53,7 @@ export {
 } from './ops/random';
 export { all, any, argmax, argmin, max, mean, min, prod, sum } from './ops/reduce';
 export { logSoftmax, softmax } from './ops/softmax';
-export { clipGradNorm } from './optim/clip';
+export { clipGradNorm, clipGradValue } from './optim/clip';
 export * as optim from './optim/index';
 export {
   arange,
