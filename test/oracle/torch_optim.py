@@ -1,4 +1,4 @@
-"""optim.json: what PyTorch's optimizers make of a fixed list of gradients, its schedules of a rate."""
+"""optim.json: what PyTorch's optimizers make of a fixed list of gradients."""
 
 import numpy as np
 import torch
@@ -144,18 +144,6 @@ def search(options):
     return {'options': ours(written), 'after': after}
 
 
-def rates(kind, lr, options):
-    """The learning rate of steps 0 to 99."""
-    optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=lr)
-    scheduler = kind(optimizer, **options)
-    values = []
-    for _ in range(100):
-        values.append(optimizer.param_groups[0]['lr'])
-        optimizer.step()
-        scheduler.step()
-    return {'schedule': kind.__name__, 'lr': lr, 'options': ours(options), 'values': numbers(values)}
-
-
 write(
     'optim.json',
     {
@@ -230,18 +218,6 @@ write(
             search({'lr': 0.05, 'max_iter': 5}),
             search({'lr': 0.1, 'max_iter': 4, 'max_eval': 3, 'history_size': 3}),
             search({'line_search_fn': 'strong_wolfe', 'tolerance_grad': 1e-3}),
-        ],
-        'schedules': [
-            rates(lr_scheduler.ConstantLR, 0.1, {'factor': 1.0}),
-            rates(lr_scheduler.ConstantLR, 0.1, {'factor': 0.25, 'total_iters': 7}),
-            rates(lr_scheduler.StepLR, 0.1, {'step_size': 30}),
-            rates(lr_scheduler.StepLR, 0.5, {'step_size': 7, 'gamma': 0.8}),
-            rates(lr_scheduler.StepLR, 0.5, {'step_size': 1, 'gamma': 0.95}),
-            rates(lr_scheduler.CosineAnnealingLR, 0.1, {'T_max': 100}),
-            rates(lr_scheduler.CosineAnnealingLR, 0.1, {'T_max': 99, 'eta_min': 0.001}),
-            # Past T_max the rate climbs again: the period is 2 T_max.
-            rates(lr_scheduler.CosineAnnealingLR, 0.1, {'T_max': 30, 'eta_min': 0.01}),
-            rates(lr_scheduler.CosineAnnealingLR, 0.3, {'T_max': 1}),
         ],
     },
 )
