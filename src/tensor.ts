@@ -177,18 +177,18 @@ function checkWhole(op: string, values: ArrayLike<number | boolean>, dtype: DTyp
   }
 }
 
-/** Throws a DtypeError unless arguments, by name, are tensors of one real dtype. */
-export function checkReal(op: string, tensors: Record<string, Tensor>): void {
+/** Throws a DtypeError unless arguments, by name, are tensors of one dtype that is allowed. */
+function checkTensors(op: string, tensors: Record<string, Tensor>, allowed: readonly DType[]): void {
   const [first] = Object.keys(tensors);
   for (const [argument, x] of Object.entries(tensors)) {
     const dtype = x instanceof Tensor ? x.dtype : x === null ? 'null' : typeof x;
-    if (!(x instanceof Tensor && isReal(x.dtype))) {
+    if (!(x instanceof Tensor && allowed.includes(x.dtype))) {
       const got = x instanceof Tensor ? `${dtype}${show(x.shape)}` : dtype;
-      throw new DtypeError(`${argument} must be a tensor of dtype f32 or f64; got ${got}.`, {
+      throw new DtypeError(`${argument} must be a tensor of dtype ${allowed.join(' or ')}; got ${got}.`, {
         op,
         argument,
         got: dtype,
-        expected: 'f32, f64',
+        expected: allowed.join(', '),
       });
     }
     const expected = tensors[first!]!.dtype;
@@ -201,6 +201,16 @@ export function checkReal(op: string, tensors: Record<string, Tensor>): void {
       });
     }
   }
+}
+
+/** Throws a DtypeError unless arguments, by name, are tensors of one real dtype. */
+export function checkReal(op: string, tensors: Record<string, Tensor>): void {
+  checkTensors(op, tensors, ['f32', 'f64']);
+}
+
+/** Throws a DtypeError unless arguments, by name, are tensors of one dtype that can be reckoned with. */
+export function checkNumeric(op: string, tensors: Record<string, Tensor>): void {
+  checkTensors(op, tensors, ['f32', 'f64', 'i32']);
 }
 
 /** Throws a ValueError unless an option is what it is allowed to be. */

@@ -50,6 +50,10 @@ const FUNCTIONS = new Map(Object.entries(wasmgrad)) as ReadonlyMap<string, unkno
 const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: Options) => Tensor> = {
   chunk: ([x], [chunks, at], options) => wasmgrad.chunk(x!, chunks as number, options)[at as number]!,
   concat: (inputs, _, options) => wasmgrad.concat(inputs, options),
+  einsum: (inputs, [equation]) => wasmgrad.einsum(equation as string, ...inputs),
+  tensorSplit: ([x], [sections, at], options) =>
+    wasmgrad.tensorSplit(x!, sections as number, options).at(at as number)!,
+  unbind: ([x], [at], options) => wasmgrad.unbind(x!, options)[at as number]!,
   stack: (inputs, _, options) => wasmgrad.stack(inputs, options),
   squeeze: ([x], _, { axis }) => wasmgrad.squeeze(x!, axis as number | undefined),
   unsqueeze: ([x], _, { axis }) => wasmgrad.unsqueeze(x!, axis as number),
