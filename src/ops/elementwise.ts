@@ -203,8 +203,14 @@ export function softplus(x: Tensor, { beta = 1, threshold = 20 }: { beta?: numbe
   return softplusOp([x], { beta, threshold })[0]!;
 }
 
-/** x held between min and max, either of which may be missing. The gradient passes within, borders included. */
+/**
+ * x held between min and max, one of which may be missing. The gradient passes within, borders included. Throws a ValueError
+ * without either.
+ */
 export function clamp(x: Tensor, { min, max }: { min?: number; max?: number }): Tensor {
+  if (min === undefined && max === undefined) {
+    throw new ValueError('min or max must be given; got neither.', { op: 'clamp', argument: 'min', got: min });
+  }
   let y = x;
   if (min !== undefined) y = where(lt(y, min), min, y);
   if (max !== undefined) y = where(gt(y, max), max, y);

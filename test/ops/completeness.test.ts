@@ -29,6 +29,20 @@ it('every public function of src/ops, and every loss, stands in the table', asyn
   expect(names.filter((name) => !tested.has(name) && !ELSEWHERE.includes(name))).toEqual([]);
 });
 
+it('has twenty rows for each function of the catalogues', async () => {
+  const [activations, distance, matrix, losses] = await Promise.all([
+    import('../../src/ops/activation'),
+    import('../../src/ops/distance'),
+    import('../../src/ops/matrix'),
+    import('../../src/nn/loss/index'),
+  ]);
+  const names = [activations, distance, matrix, losses].flatMap((module) => Object.keys(module));
+  names.push('einsum', 'relu', 'sigmoid', 'tanh', 'softplus', 'softmax', 'logSoftmax', 'clamp', 'stack', 'chunk');
+  names.push('tensorSplit', 'unbind', 'flip', 'roll', 'repeat', 'tile', 'variance', 'std', 'logsumexp', 'cumsum');
+  const count = (name: string) => cases.filter(({ op }) => op === name).length;
+  expect(names.filter((name) => count(name) < 20)).toEqual([]);
+});
+
 it('every registered op is reached by the table, or by gradients of it', () => {
   const reached = new Set(OPS_ELSEWHERE);
   for (const one of cases.filter(({ eagerOnly }) => !eagerOnly)) {

@@ -12,6 +12,7 @@ import {
   cdist,
   celu,
   chunk,
+  clamp,
   clipGradNorm,
   compile,
   concat,
@@ -72,11 +73,13 @@ import {
   rand,
   randint,
   randperm,
+  relu,
   relu6,
   repeat,
   reshape,
   roll,
   selu,
+  sigmoid,
   silu,
   slice,
   smoothL1Loss,
@@ -93,6 +96,7 @@ import {
   sub,
   sum,
   type Tensor,
+  tanh,
   tanhshrink,
   tensor,
   tensorSplit,
@@ -109,6 +113,11 @@ import {
   where,
   zeros,
 } from 'wasmgrad';
+
+import * as lossFunctions from '../../src/nn/loss/index';
+import * as activationFunctions from '../../src/ops/activation';
+import * as distance from '../../src/ops/distance';
+import * as matrix from '../../src/ops/matrix';
 
 interface Bad {
   what: string;
@@ -261,6 +270,20 @@ const bad: Bad[] = [
   refuse('glu', 'BAD_VALUE', 'an axis beyond the rank', [x23], (x) => glu(x!, { axis: 2 }), 'axis 2', '-2 to 1'),
   refuse('glu', 'BAD_VALUE', 'a single number', [zeros([])], (x) => glu(x!), 'axis -1', 'no axes'),
   refuse('softmin', 'SHAPE_MISMATCH', 'an empty axis', [zeros([2, 0])], (x) => softmin(x!), '[2, 0]'),
+  ...Object.entries({ relu, sigmoid, tanh, softplus, softmax, logSoftmax }).flatMap(([name, f]) => [
+    refuse(name, 'DTYPE_MISMATCH', 'whole numbers', [i3], (x) => f(x!), 'operand 1', 'i32', 'f32 and f64'),
+    refuse(name, 'DTYPE_MISMATCH', 'bytes', [cast(x23, 'u8')], (x) => f(x!), 'operand 1', 'u8'),
+    refuse(name, 'DTYPE_MISMATCH', 'booleans', [flag], (x) => f(x!), 'operand 1', 'bool'),
+  ]),
+  ...Object.entries({ relu, sigmoid, tanh, softplus }).flatMap(([name, f]) => [
+    refuse(name, 'DTYPE_MISMATCH', 'no tensor at all', [], () => f(undefined as never), 'undefined'),
+    refuse(name, 'DTYPE_MISMATCH', 'nothing', [], () => f(null as never), 'null'),
+  ]),
+  ...Object.entries({ softmax, logSoftmax }).flatMap(([name, f]) => [
+    refuse(name, 'BAD_VALUE', 'half an axis', [x23], (x) => f(x!, { axis: 0.5 }), 'axis 0.5'),
+    refuse(name, 'BAD_VALUE', 'an axis too far', [x23], (x) => f(x!, { axis: 2 }), 'axis 2'),
+  ]),
+  refuse('clamp', 'BAD_VALUE', 'no bounds', [x4], (x) => clamp(x!, {}), 'min or max', 'neither'),
   // matmul
   refuse('matmul', 'SHAPE_MISMATCH', 'inner axes that differ', [x23, x23], matmul, '3', '2', '[2, 3]'),
   refuse('matmul', 'SHAPE_MISMATCH', 'a number to multiply', [zeros([]), x23], matmul, 'a has rank 0'),
@@ -1090,6 +1113,26 @@ describe('bad input is refused by name, with both sides, eager and compiled', ()
       for (const part of [op, ...says]) expect(message).toContain(part);
     }
   });
+});
+
+it('there are five for each function of the catalogues', () => {
+  const names = [...Object.keys(activationFunctions), ...Object.keys(lossFunctions), ...Object.keys(distance)];
+  names.push('einsum', ...Object.keys(matrix), 'relu', 'sigmoid', 'tanh', 'softplus', 'softmax', 'logSoftmax');
+  names.push(
+    'chunk',
+    'tensorSplit',
+    'unbind',
+    'flip',
+    'roll',
+    'repeat',
+    'tile',
+    'variance',
+    'std',
+    'logsumexp',
+    'cumsum',
+  );
+  const count = (name: string) => bad.filter(({ op }) => op === name).length;
+  expect(names.filter((name) => count(name) < 5)).toEqual([]);
 });
 
 describe('values are refused where tensors are made', () => {

@@ -1,11 +1,11 @@
-"""activations.json: the activations of torch.nn.functional."""
+"""activations.json: the activations of torch.nn.functional, and what they are made of."""
 
 import torch
 import torch.nn.functional as F
 
 from cases import EDGES, INF, NAN, case, f64, group, normal, record
 
-SHAPES = [(), (1,), (3,), (2, 2), (2, 1, 2), (1, 2, 1, 2), (0, 3), (9,), (3, 1), (1, 4), (2, 5), (7,), (1, 1)]
+SHAPES = [(), (1,), (3,), (2, 2), (2, 1, 2), (1, 2, 1, 2), (0, 3), (9,), (3, 1), (1, 4), (2, 5), (7,), (1, 1), (6,), (2, 3)]
 
 # wasmgrad's names of PyTorch's keywords.
 NAMES = {'negative_slope': 'negativeSlope', 'min_val': 'minVal', 'max_val': 'maxVal', 'dim': 'axis'}
@@ -20,24 +20,24 @@ def draw(*shape, scale=2.0):
     return normal(*shape, scale=scale) + 0.0005
 
 
-def activation(op, call, variants=({},), kinks=None, edges=EDGES, cancels=()):
+def activation(op, call, variants=({},), kinks=None, edges=EDGES, cancels=(), scale=2.0):
     """
     `edges` are those where PyTorch has the limit as well: 0 · ∞ is NaN there in places. `cancels`: of all numbers near 0, or
-    far from it, float32 has no digits left, in PyTorch neither.
+    far from it, float32 has no digits left, in PyTorch neither. `scale`: of most numbers.
     """
 
     def one(x, options, **rest):
         case(op, [x], lambda x: call(x, **options), ours(options), **rest)
 
     for i, shape in enumerate(SHAPES):
-        one(draw(*shape), variants[i % len(variants)])
-    for scale in [1.0 if 'near' in cancels else 0.01, 0.3, 8.0, 40.0]:
+        one(draw(*shape, scale=scale), variants[i % len(variants)])
+    for factor in [0.5 if 'near' in cancels else 0.005, 0.15] + ([0.7, 0.9] if 'far' in cancels else [4.0, 20.0]):
         for options in variants[:2]:
-            one(draw(4, scale=scale), options)
+            one(draw(4, scale=factor * scale), options)
     if 'near' not in cancels:
         one(f64([1e-9, -1e-9, 1e-5, -1e-5]), variants[0], note='far in')
-    one(f64([-1e4, -700.0, -90.0, -25.0, 25.0, 90.0, 700.0, 1e4]), variants[0], note='far out')
     if 'far' not in cancels:
+        one(f64([-1e4, -700.0, -90.0, -25.0, 25.0, 90.0, 700.0, 1e4]), variants[0], note='far out')
         one(f64([-1e30, -1e12, 1e12, 1e30]), variants[-1], note='far out')
     for options, values in zip(variants, kinks or []):
         one(f64(values), options, note='where the slope jumps')
@@ -88,6 +88,37 @@ def smooth():
     activation('softsign', F.softsign, edges=[NAN, 0.0, -0.0], cancels=['far'])
     activation('tanhshrink', F.tanhshrink, cancels=['near'])
     activation('logSigmoid', F.logsigmoid)
+
+
+@group
+def with_kernels():
+    activation('relu', F.relu, kinks=[[-1.5, 0.0, 2.0]])
+    activation('sigmoid', torch.sigmoid, cancels=['far'], scale=1.0)
+    activation('tanh', torch.tanh, cancels=['far'], scale=0.7)
+    for op, call in [('softmax', F.softmax), ('logSoftmax', F.log_softmax)]:
+        for shape, axis in [((1,), 0), ((9,), 0), ((2, 5), 1), ((5, 2), 0), ((2, 2, 2), 1), ((1, 3, 2), -1), ((2, 1), 1)]:
+            case(op, [normal(*shape, scale=3)], lambda x: call(x, dim=axis), {'axis': axis})
+
+
+@group
+def bounds():
+    for shape, options in [
+        ((), {'min': 0.0}),
+        ((), {'max': 0.0}),
+        ((1,), {'min': -1.0, 'max': 1.0}),
+        ((5,), {'min': -1.0, 'max': 1.0}),
+        ((2, 3), {'min': 0.25}),
+        ((2, 3), {'max': -0.25}),
+        ((2, 3), {'min': 1.0, 'max': -1.0}),
+        ((2, 2, 2), {'min': -3.0, 'max': 0.5}),
+        ((1, 2, 1, 3), {'min': 0.0, 'max': 6.0}),
+        ((0, 2), {'min': 0.0}),
+        ((9,), {'min': -0.75}),
+        ((9,), {'max': 0.75}),
+    ]:
+        case('clamp', [draw(*shape)], lambda x: torch.clamp(x, **options), options)
+    case('clamp', [f64(EDGES)], lambda x: torch.clamp(x, min=0.0), {'min': 0.0}, grad=False)
+    case('clamp', [f64([-1e30, -1.0, 1e30])], lambda x: torch.clamp(x, max=1.0), {'max': 1.0}, note='far out')
 
 
 @group

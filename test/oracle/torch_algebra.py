@@ -169,6 +169,26 @@ def orders():
 
 
 @group
+def stacks():
+    for count, shape, axis in [
+        (1, (), 0),
+        (3, (), -1),
+        (2, (4,), -1),
+        (3, (1,), 1),
+        (4, (3,), 0),
+        (2, (2, 2), 2),
+        (3, (2, 2), -3),
+        (2, (1, 3), 1),
+        (1, (2, 3), 0),
+        (2, (2, 1, 2), 3),
+        (2, (2, 1, 2), -2),
+        (3, (1, 1, 1), 0),
+        (2, (0, 2), 1),
+    ]:
+        case('stack', [normal(*shape) for _ in range(count)], lambda *all: torch.stack(all, dim=axis), {'axis': axis})
+
+
+@group
 def parts():
     for shape, sections, axis in [
         ((6,), 3, 0),
