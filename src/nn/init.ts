@@ -101,6 +101,7 @@ function inverseErf(x: Tensor): Tensor {
   return y;
 }
 
+/** The coefficients of powers of w - 2.5 where w is below 5, and of √w - 3 from there on; the highest power first. */
 const CENTRE = [
   ...[2.81022636e-8, 3.43273939e-7, -3.5233877e-6, -4.39150654e-6, 2.1858087e-4, -1.25372503e-3, -4.17768164e-3],
   ...[0.246640727, 1.50140941],

@@ -27,7 +27,7 @@ import { softmax } from './softmax';
 // Activations composed of other ops, named as in torch.nn.functional. All of them keep NaN, have their limits at ±∞, and
 // finite slopes for every finite x. `relu`, `sigmoid`, `tanh`, `softplus` and `softmax` have kernels of their own.
 
-/** Beyond ±40, erf(x/√2) and tanh are ±1 in either precision, and e^x is nothing beside 1. */
+/** Beyond ±40, erf(x/√2) and gelu's tanh are ±1 in either precision. */
 const SATURATED = 40;
 /** e^-x is 0 in either precision. */
 const VANISHED = 800;

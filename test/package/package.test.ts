@@ -71,7 +71,7 @@ const bundlers: Record<string, (folder: string) => Promise<unknown>> = {
 
 describe.each(Object.entries(bundlers))('%s', (name, bundle) => {
   const folder = join(app, `page-${name}`);
-  beforeAll(() => bundle(folder));
+  beforeAll(() => bundle(folder), 60_000);
 
   test.each([
     ['isolated', true, 'shared'],
