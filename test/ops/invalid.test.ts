@@ -944,6 +944,17 @@ const bad: Bad[] = [
     'axis 1',
     '[4]',
   ),
+  ...[crossEntropy, nllLoss].map((f) =>
+    refuse(
+      f.name,
+      'BAD_VALUE',
+      'half a class',
+      [x23, labels(0, 1)],
+      (x, y) => f(x!, y!, { ignoreIndex: 0.5 }),
+      'ignoreIndex',
+      '0.5',
+    ),
+  ),
   // tensor algebra
   refuse('outer', 'SHAPE_MISMATCH', 'a matrix on the left', [x23, x4], outer, 'a must', '[2, 3]'),
   refuse('outer', 'SHAPE_MISMATCH', 'a number on the right', [x4, zeros([])], outer, 'b must', '[]'),

@@ -83,6 +83,8 @@ function likelihoodOfClasses(
     labelSmoothing,
   }: ClassLossOptions & { reduction: Reduction; labelSmoothing: number },
 ): Tensor {
+  const whole = ignoreIndex === undefined || Number.isInteger(ignoreIndex);
+  checkOption(op, 'ignoreIndex', ignoreIndex, whole, 'a whole number');
   const ignored = ignoreIndex === undefined ? null : eq(target, ignoreIndex);
   // Some class that exists, for places that count nothing.
   const classes = ignored ? where(ignored, 0, target) : target;
