@@ -16,30 +16,34 @@ export { defineOp } from './graph/define-op';
 export { memory } from './graph/execute';
 export { assign } from './graph/trace';
 export * as nn from './nn/index';
-export {
-  binaryCrossEntropy,
-  binaryCrossEntropyWithLogits,
-  crossEntropy,
-  halfMseLoss,
-  l1Loss,
-  mseLoss,
-} from './nn/loss';
+export * from './nn/loss/index';
 export { Module, Parameter, type StateDict } from './nn/module';
+export * from './ops/activation';
+export * from './ops/distance';
+export { einsum } from './ops/einsum';
 export * from './ops/elementwise';
 export { embedding, gather, indexSelect, oneHot } from './ops/gather';
 export { linear, matmul } from './ops/matmul';
+export { outer, tril, triu } from './ops/matrix';
 export {
   broadcastTo,
+  chunk,
   concat,
   detach,
   flatten,
+  flip,
   pad,
   permute,
+  repeat,
   reshape,
+  roll,
   slice,
   squeeze,
   stack,
+  tensorSplit,
+  tile,
   transpose,
+  unbind,
   unsqueeze,
 } from './ops/movement';
 export {
@@ -55,9 +59,9 @@ export {
   randperm,
   uniform,
 } from './ops/random';
-export { all, any, argmax, argmin, max, mean, min, prod, sum } from './ops/reduce';
+export { all, any, argmax, argmin, cumsum, logsumexp, max, mean, min, prod, std, sum, variance } from './ops/reduce';
 export { logSoftmax, softmax } from './ops/softmax';
-export { clipGradNorm } from './optim/clip';
+export { clipGradNorm, clipGradValue } from './optim/clip';
 export * as optim from './optim/index';
 export {
   arange,

@@ -177,6 +177,55 @@ function checkWhole(op: string, values: ArrayLike<number | boolean>, dtype: DTyp
   }
 }
 
+/** Throws a DtypeError unless arguments, by name, are tensors of one dtype that is allowed. */
+function checkTensors(op: string, tensors: Record<string, Tensor>, allowed: readonly DType[]): void {
+  const [first] = Object.keys(tensors);
+  for (const [argument, x] of Object.entries(tensors)) {
+    const dtype = x instanceof Tensor ? x.dtype : x === null ? 'null' : typeof x;
+    if (!(x instanceof Tensor && allowed.includes(x.dtype))) {
+      const got = x instanceof Tensor ? `${dtype}${show(x.shape)}` : dtype;
+      throw new DtypeError(`${argument} must be a tensor of dtype ${allowed.join(' or ')}; got ${got}.`, {
+        op,
+        argument,
+        got: dtype,
+        expected: allowed.join(', '),
+      });
+    }
+    const expected = tensors[first!]!.dtype;
+    if (dtype !== expected) {
+      throw new DtypeError(`${argument} of dtype ${dtype} does not match ${first} of dtype ${expected}; cast one.`, {
+        op,
+        argument,
+        got: dtype,
+        expected,
+      });
+    }
+  }
+}
+
+/** Throws a DtypeError unless arguments, by name, are tensors of one real dtype. */
+export function checkReal(op: string, tensors: Record<string, Tensor>): void {
+  checkTensors(op, tensors, ['f32', 'f64']);
+}
+
+/** Throws a DtypeError unless arguments, by name, are tensors of one dtype that can be reckoned with. */
+export function checkNumeric(op: string, tensors: Record<string, Tensor>): void {
+  checkTensors(op, tensors, ['f32', 'f64', 'i32']);
+}
+
+/** Throws a ValueError unless an option is what it is allowed to be. */
+export function checkOption(op: string, argument: string, got: unknown, holds: boolean, allowed: string): void {
+  if (holds) return;
+  throw new ValueError(`${argument} must be ${allowed}; got ${got}.`, { op, argument, got, expected: allowed });
+}
+
+/** Throws a ValueError unless options are whole numbers from 1 on. */
+export function checkCounts(op: string, options: Record<string, number>): void {
+  for (const [argument, value] of Object.entries(options)) {
+    checkOption(op, argument, value, Number.isInteger(value) && value >= 1, 'a whole number from 1 on');
+  }
+}
+
 /** A plain number as an operand of a given dtype, checked. */
 export function checkNumber(op: string, value: number, dtype: DType): number {
   if (!isReal(dtype)) checkWhole(op, [value], dtype);

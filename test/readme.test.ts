@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { format } from 'node:util';
 import { afterAll, describe, expect, test, vi } from 'vitest';
+import * as wasmgrad from 'wasmgrad';
+import * as activations from '../src/nn/activation';
+import * as losses from '../src/nn/loss/index';
 import { withTable } from '../tools/ops-table';
 
 const readme = readFileSync('README.md', 'utf8');
@@ -83,4 +86,19 @@ test('files that are named exist', () => {
 test('the table of ops is that of the definitions', () => {
   // Stale? `node tools/run.mjs tools/ops-table.ts`
   expect(readme).toBe(withTable(readme));
+});
+
+test('the catalogues list everything that there is, and nothing else', () => {
+  const section = readme.slice(readme.indexOf('## The catalogues'), readme.indexOf('## What it does not do'));
+  const listed = new Set(section.match(/\w+/g));
+  const { nn, optim } = wasmgrad;
+  const things = [losses, nn.init, optim, optim.lr].flatMap((each) => Object.keys(each));
+  const names = [...things, ...Object.keys(activations).map((layer) => layer.toLowerCase())];
+  const found = new Set([...listed].flatMap((name) => [name, name.toLowerCase()]));
+  // The base class, and the namespace itself.
+  expect(names.filter((name) => !found.has(name) && !['Optimizer', 'lr'].includes(name))).toEqual([]);
+  const known = new Set([wasmgrad, nn.init, optim, optim.lr].flatMap((each) => Object.keys(each)));
+  const items = [...section.matchAll(/^- [^:]*: ([\s\S]*?)(?:;|\.\n)/gm)].flatMap(([, list]) => list!.match(/\w+/g)!);
+  expect(items.length).toBeGreaterThan(90);
+  expect(items.filter((name) => !known.has(name) && !['and', 'AMSGrad', 'amsgrad'].includes(name))).toEqual([]);
 });

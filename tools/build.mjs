@@ -1,7 +1,7 @@
 // Builds what is not current: build/ (the core) and dist/ (the package: library, types, command line).
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { buildCore } from './core.mjs';
@@ -11,23 +11,30 @@ import { virtualModules } from './virtual-modules.mjs';
 
 const dist = join(root, 'dist');
 
-/** The package's entries: package.json's "exports" and "bin". */
+/** The package's entries, package.json's "exports" and "bin", and the namespaces within them. */
 const entries = {
   index: 'src/index.ts',
   f64: 'src/f64.ts',
   fast: 'src/fast.ts',
   nn: 'src/nn/index.ts',
+  init: 'src/nn/init.ts',
   optim: 'src/optim/index.ts',
+  lr: 'src/optim/lr.ts',
   worker: 'src/train/worker.ts',
   cli: 'src/cli/main.ts',
 };
 
-/** Leaves `export * as nn from './nn'` in dist/index.js as it is: bundled, a namespace is an object, which nobody can shake. */
+/**
+ * Leaves `export * as nn from './nn/index'` and the like as they are, but for the file's name: bundled, a namespace is an
+ * object, which nobody can shake.
+ */
 const namespaces = {
   name: 'wasmgrad-namespaces',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/(nn|optim)$/ }, ({ path, importer }) =>
-      importer === join(root, 'src/index.ts') ? { path: `${path}.js`, external: true } : undefined,
+    onResolve({ filter: /^\.\/(nn\/index|optim\/index|init|lr)$/ }, ({ path, importer }) =>
+      /^src\/(nn\/|optim\/)?index\.ts$/.test(relative(root, importer))
+        ? { path: `./${path.split('/')[1]}.js`, external: true }
+        : undefined,
     );
   },
 };

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { crossEntropy, mseLoss } from '../nn/loss';
+import { crossEntropy, mseLoss } from '../nn/loss/index';
 import { manualSeed } from '../ops/random';
 import { Adam, AdamW } from '../optim/adam';
 import { cosine } from '../optim/lr';

@@ -1,4 +1,4 @@
-export { LeakyReLU, ReLU, Sigmoid, Softmax, Tanh } from './activation';
+export * from './activation';
 export { Dropout } from './dropout';
 export * as init from './init';
 export { Flatten, Linear } from './linear';

@@ -1,8 +1,7 @@
 import type { Real } from '../dtype';
-import { ValueError } from '../errors';
 import { linear } from '../ops/matmul';
 import { flatten } from '../ops/movement';
-import type { Tensor } from '../tensor';
+import { checkCounts, type Tensor } from '../tensor';
 import { type Initializer, uniform } from './init';
 import { Module, Parameter } from './module';
 
@@ -31,16 +30,7 @@ export class Linear extends Module {
     { bias = true, dtype = 'f32', init, biasInit }: LinearOptions = {},
   ) {
     super();
-    for (const [argument, value] of Object.entries({ inFeatures, outFeatures })) {
-      if (!Number.isInteger(value) || value < 1) {
-        throw new ValueError(`${argument} must be a whole number from 1 on; got ${value}.`, {
-          op: 'nn.Linear',
-          argument,
-          got: value,
-          expected: '1, 2, …',
-        });
-      }
-    }
+    checkCounts('nn.Linear', { inFeatures, outFeatures });
     const bound = 1 / Math.sqrt(inFeatures);
     const standard = uniform({ low: -bound, high: bound });
     this.weight = new Parameter((init ?? standard)([outFeatures, inFeatures], { dtype }));

@@ -159,11 +159,6 @@ export const cos = unary('cos', Fn.COS, (g, x) => neg(mul(g, sin(x))));
 /** max(0, x): -∞ gives 0, and the gradient at 0 is 0. */
 export const relu = unary('relu', Fn.RELU, (g, _x, y) => where(gt(y, 0), g, 0));
 
-/** x where x > 0, else negativeSlope · x. */
-export function leakyRelu(x: Tensor, { negativeSlope = 0.01 }: { negativeSlope?: number } = {}): Tensor {
-  return where(gt(x, 0), x, mul(x, negativeSlope));
-}
-
 interface SoftplusOptions {
   beta: number;
   threshold: number;
@@ -208,8 +203,14 @@ export function softplus(x: Tensor, { beta = 1, threshold = 20 }: { beta?: numbe
   return softplusOp([x], { beta, threshold })[0]!;
 }
 
-/** x held between min and max, either of which may be missing. The gradient passes within, borders included. */
+/**
+ * x held between min and max, one of which may be missing. The gradient passes within, borders included. Throws a ValueError
+ * without either.
+ */
 export function clamp(x: Tensor, { min, max }: { min?: number; max?: number }): Tensor {
+  if (min === undefined && max === undefined) {
+    throw new ValueError('min or max must be given; got neither.', { op: 'clamp', argument: 'min', got: min });
+  }
   let y = x;
   if (min !== undefined) y = where(lt(y, min), min, y);
   if (max !== undefined) y = where(gt(y, max), max, y);

@@ -3,8 +3,18 @@ import { defineOp } from '../graph/define-op';
 import type { View } from '../graph/emitter';
 import { isContiguous } from '../graph/emitter';
 import type { Op } from '../graph/op';
-import { type Aval, checkShape, normalizeAxis, type Shape, sameShape, show, sizeOf, stridesOf } from '../shape';
-import { checkNumber, type Tensor } from '../tensor';
+import {
+  type Aval,
+  checkShape,
+  normalizeAxes,
+  normalizeAxis,
+  type Shape,
+  sameShape,
+  show,
+  sizeOf,
+  stridesOf,
+} from '../shape';
+import { checkCounts, checkNumber, checkOption, type Tensor } from '../tensor';
 
 // Most of these only look at memory differently: they emit nothing, and kernels read through the strides.
 
@@ -208,6 +218,129 @@ function parseRange(text: string, length: number, ranges: string) {
   const stop =
     to === undefined ? (step > 0 ? length : -1) : clip(Number(to), step > 0 ? 0 : -1, step > 0 ? length : length - 1);
   return { start, step, count: Math.max(0, Math.ceil((stop - start) / step)), single: false };
+}
+
+/** Elements `start` to `start + count - 1` along an axis. */
+function part(x: Tensor, axis: number, start: number, count: number): Tensor {
+  const ranges = x.shape.map((length, one) =>
+    one === axis ? { start, step: 1, count } : { start: 0, step: 1, count: length },
+  );
+  return sliceOp([x], { ranges })[0]!;
+}
+
+/**
+ * x cut along an axis into `chunks` parts of equal length, the last one shorter where it does not come out; fewer parts where
+ * they are used up (torch.chunk). Throws a ValueError unless `chunks` is a whole number from 1 on.
+ */
+export function chunk(x: Tensor, chunks: number, { axis = 0 }: { axis?: number } = {}): Tensor[] {
+  const at = normalizeAxis('chunk', axis, x.shape);
+  checkCounts('chunk', { chunks });
+  const length = x.shape[at]!;
+  const each = Math.ceil(length / chunks);
+  // Nothing can be cut into as many parts as one likes.
+  const count = each === 0 ? chunks : Math.ceil(length / each);
+  return Array.from({ length: count }, (_, i) => part(x, at, i * each, Math.min(each, length - i * each)));
+}
+
+/**
+ * x cut along an axis: into `sections` parts, of which the first are longer by one where it does not come out, or at indices, so
+ * that [2, 5] gives elements 0-1, 2-4 and the rest (torch.tensor_split). Throws a ValueError for less than one part, and unless
+ * indices are whole and rising.
+ */
+export function tensorSplit(
+  x: Tensor,
+  sections: number | readonly number[],
+  { axis = 0 }: { axis?: number } = {},
+): Tensor[] {
+  const at = normalizeAxis('tensorSplit', axis, x.shape);
+  const length = x.shape[at]!;
+  if (typeof sections === 'number') {
+    checkCounts('tensorSplit', { sections });
+    const [each, longer] = [Math.floor(length / sections), length % sections];
+    return Array.from({ length: sections }, (_, i) =>
+      part(x, at, i * each + Math.min(i, longer), each + Number(i < longer)),
+    );
+  }
+  const ends = [...sections, length].map((end) => Math.min(end < 0 ? end + length : end, length));
+  const rising = ends.every((end, i) => Number.isInteger(end) && end >= (ends[i - 1] ?? 0));
+  checkOption('tensorSplit', 'sections', `[${sections}]`, rising, `whole indices that rise, up to ${length}`);
+  return ends.map((end, i) => part(x, at, ends[i - 1] ?? 0, end - (ends[i - 1] ?? 0)));
+}
+
+/** The slices of x along an axis, without that axis (torch.unbind). */
+export function unbind(x: Tensor, { axis = 0 }: { axis?: number } = {}): Tensor[] {
+  const at = normalizeAxis('unbind', axis, x.shape);
+  const rest = x.shape.filter((_, one) => one !== at);
+  return Array.from({ length: x.shape[at]! }, (_, i) => reshape(part(x, at, i, 1), rest));
+}
+
+/** x with the order of its elements turned round along the axes, all of them where none is given (torch.flip). */
+export function flip(x: Tensor, { axis }: { axis?: number | readonly number[] } = {}): Tensor {
+  const axes = normalizeAxes('flip', axis, x.shape);
+  if (axes.length === 0) return x;
+  const ranges = x.shape.map((count, one) =>
+    axes.includes(one) ? { start: Math.max(0, count - 1), step: -1, count } : { start: 0, step: 1, count },
+  );
+  return sliceOp([x], { ranges })[0]!;
+}
+
+/**
+ * x moved along the axes by so many places each, what leaves at one end coming in at the other; without axes it is moved as one row
+ * (torch.roll). Throws a ValueError unless there is a whole shift for each axis.
+ */
+export function roll(
+  x: Tensor,
+  shifts: number | readonly number[],
+  { axis }: { axis?: number | readonly number[] } = {},
+): Tensor {
+  const all = [shifts].flat() as number[];
+  checkOption('roll', 'shifts', `[${all}]`, all.length > 0 && all.every(Number.isInteger), 'whole numbers');
+  if (axis === undefined) {
+    checkOption('roll', 'shifts', `[${all}]`, all.length === 1, 'a single one without an axis');
+    return x.rank === 0 ? x : reshape(roll(reshape(x, [x.size]), all, { axis: 0 }), x.shape);
+  }
+  const axes = ([axis].flat() as number[]).map((one) => normalizeAxis('roll', one, x.shape));
+  checkOption('roll', 'shifts', `[${all}]`, all.length === axes.length, `as many as axes, ${axes.length}`);
+  return axes.reduce((y, at, i) => {
+    const length = x.shape[at]!;
+    const tail = length === 0 ? 0 : ((all[i]! % length) + length) % length;
+    if (tail === 0) return y;
+    return concat([part(y, at, length - tail, tail), part(y, at, 0, length - tail)], { axis: at });
+  }, x);
+}
+
+/** x laid side by side with itself, `repeats` times along each axis; new axes come in front. */
+function copies(x: Tensor, repeats: readonly number[]): Tensor {
+  const shape = [...new Array<number>(repeats.length - x.rank).fill(1), ...x.shape];
+  const apart = shape.flatMap((length) => [1, length]);
+  const stretched = shape.flatMap((length, axis) => [repeats[axis]!, length]);
+  return reshape(
+    broadcastTo(reshape(x, apart), stretched),
+    shape.map((length, axis) => length * repeats[axis]!),
+  );
+}
+
+/**
+ * x side by side with itself, `repeats` times along each axis; repeats for more axes make new ones in front (torch.Tensor.repeat).
+ * Throws a ShapeError for repeats that are not whole, and for fewer than x has axes.
+ */
+export function repeat(x: Tensor, repeats: readonly number[]): Tensor {
+  const counts = checkShape('repeat', repeats, 'repeats');
+  if (counts.length < x.rank) {
+    throw new ShapeError(`shape ${show(x.shape)} has ${x.rank} axes; repeats ${show(counts)} must have as many.`, {
+      op: 'repeat',
+      argument: 'repeats',
+      got: counts,
+      expected: x.shape,
+    });
+  }
+  return copies(x, counts);
+}
+
+/** As `repeat`, but where there are fewer repeats they are those of the last axes (torch.tile). */
+export function tile(x: Tensor, repeats: readonly number[]): Tensor {
+  const counts = checkShape('tile', repeats, 'repeats');
+  return copies(x, [...new Array<number>(Math.max(0, x.rank - counts.length)).fill(1), ...counts]);
 }
 
 /** x in a frame of `value`s: `padding` has [before, after] for each axis. */

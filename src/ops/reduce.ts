@@ -4,9 +4,9 @@ import { ShapeError } from '../errors';
 import { defineOp } from '../graph/define-op';
 import { cut, type Emitter, type View } from '../graph/emitter';
 import { normalizeAxes, normalizeAxis, type Shape, sameShape, show, sizeOf } from '../shape';
-import type { Tensor } from '../tensor';
-import { cast, div, eq, mul, where } from './elementwise';
-import { broadcastTo, pad, permute, reshape, slice } from './movement';
+import { checkNumeric, checkOption, checkReal, type Tensor } from '../tensor';
+import { abs, add, cast, div, eq, exp, log, mul, sqrt, square, sub, where } from './elementwise';
+import { broadcastTo, detach, pad, permute, reshape, slice, tensorSplit } from './movement';
 
 export interface ReduceOptions {
   /** The axes to reduce; all of them where it is left out. */
@@ -235,6 +235,75 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   const total = sum(x, options);
   checkDtypes('mean', [x], isReal, 'f32 and f64');
   return div(total, x.size / Math.max(1, total.size));
+}
+
+export interface VarianceOptions extends ReduceOptions {
+  /** What is taken off the count that the sum is divided by: 1 is Bessel's, for samples; 0 for whole populations. */
+  correction?: number;
+}
+
+/**
+ * Σ (x - mean)² / (n - correction) over the axes, all of them where none is given (torch.var; `var` is a word of the language). NaN
+ * where n is not above the correction. Throws a DtypeError unless x is real.
+ */
+export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
+  return varianceFor('variance', x, options);
+}
+
+function varianceFor(op: string, x: Tensor, { axis, keepDims, correction = 1 }: VarianceOptions): Tensor {
+  checkReal(op, { x });
+  checkOption(op, 'correction', correction, Number.isFinite(correction), 'a finite number');
+  const axes = normalizeAxes(op, axis, x.shape);
+  const n = sizeOf(axes.map((one) => x.shape[one]!));
+  const squares = square(sub(x, mean(x, { axis: axes, keepDims: true })));
+  return div(sum(squares, { axis: axes, keepDims }), Math.max(0, n - correction));
+}
+
+/** The root of `variance`; its slope at 0 is 0 (torch.std). Throws a DtypeError unless x is real. */
+export function std(x: Tensor, options: VarianceOptions = {}): Tensor {
+  const squares = varianceFor('std', x, options);
+  const none = eq(squares, 0);
+  return where(none, 0, sqrt(where(none, 1, squares)));
+}
+
+/**
+ * log Σ e^x over the axes, all of them where none is given, without overflow; its gradient is softmax(x) (torch.logsumexp). Of nothing:
+ * -∞. Throws a DtypeError unless x is real.
+ */
+export function logsumexp(x: Tensor, { axis, keepDims = false }: ReduceOptions = {}): Tensor {
+  checkReal('logsumexp', { x });
+  const axes = normalizeAxes('logsumexp', axis, x.shape);
+  const rest = x.shape.filter((_, one) => !axes.includes(one));
+  const empty = axes.some((one) => x.shape[one] === 0);
+  // The largest, which comes back in the end: a constant, and 0 where it is infinite, or ∞ - ∞ would be NaN.
+  const largest = empty ? null : detach(max(x, { axis: axes, keepDims: true }));
+  const shift = largest && where(eq(abs(largest), Number.POSITIVE_INFINITY), 0, largest);
+  const total = log(sum(exp(shift ? sub(x, shift) : x), { axis: axes, keepDims: true }));
+  const y = shift ? add(total, shift) : total;
+  return keepDims ? y : reshape(y, rest);
+}
+
+/**
+ * The sums of the first elements along an axis, up to each (torch.cumsum). Added by doubling: y gets y moved on by 1, then by 2, by 4, …
+ * so that rounding grows with log n. Throws a DtypeError unless x is real or i32.
+ */
+export function cumsum(x: Tensor, { axis }: { axis: number }): Tensor {
+  checkNumeric('cumsum', { x });
+  // A single number counts as an axis of one element, as in PyTorch.
+  const at = normalizeAxis('cumsum', axis, x.rank === 0 ? [1] : x.shape);
+  const length = x.shape[at] ?? 1;
+  let y = x;
+  for (let step = 1; step < length; step *= 2) {
+    const [before] = tensorSplit(y, [length - step], { axis: at });
+    y = add(
+      y,
+      pad(
+        before!,
+        x.shape.map((_, one) => (one === at ? [step, 0] : [0, 0])),
+      ),
+    );
+  }
+  return y;
 }
 
 function argReduction(name: string, op: (inputs: Tensor[], options: Axes) => Tensor[]) {

@@ -1,4 +1,4 @@
-import { add, div, minimum, mul, sqrt, square } from '../ops/elementwise';
+import { add, clamp, div, minimum, mul, sqrt, square } from '../ops/elementwise';
 import { sum } from '../ops/reduce';
 import type { Tensor } from '../tensor';
 import { checkRange } from './optimizer';
@@ -13,4 +13,10 @@ export function clipGradNorm(gradients: readonly Tensor[], maxNorm: number): Ten
   const norm = sqrt(squares.reduce((total, one) => add(total, one)));
   const scale = minimum(div(maxNorm, add(norm, 1e-6)), 1);
   return gradients.map((gradient) => mul(gradient, scale));
+}
+
+/** Gradients with every element held between -clipValue and clipValue, as torch.nn.utils.clip_grad_value_. */
+export function clipGradValue(gradients: readonly Tensor[], clipValue: number): Tensor[] {
+  checkRange('clipGradValue', { clipValue }, 0);
+  return gradients.map((gradient) => clamp(gradient, { min: -clipValue, max: clipValue }));
 }

@@ -1,4 +1,17 @@
+export { GradientAccumulator } from './accumulator';
+export { Adadelta } from './adadelta';
+export { Adafactor } from './adafactor';
+export { Adagrad } from './adagrad';
 export { Adam, AdamW } from './adam';
+export { Adamax } from './adamax';
+export { ExponentialMovingAverage } from './average';
+export { type Closure, LBFGS } from './lbfgs';
+export { Lion } from './lion';
 export * as lr from './lr';
-export { Optimizer } from './optimizer';
+export { Muon } from './muon';
+export { NAdam } from './nadam';
+export { Optimizer, type Params, type UpdateContext } from './optimizer';
+export { RAdam } from './radam';
+export { RMSprop } from './rmsprop';
+export { Rprop } from './rprop';
 export { SGD } from './sgd';

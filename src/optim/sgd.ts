@@ -2,7 +2,7 @@ import type { Cell } from '../cell';
 import { ValueError } from '../errors';
 import { sgdUpdate } from '../ops/optimizer';
 import type { Tensor } from '../tensor';
-import { checkRange, Optimizer } from './optimizer';
+import { checkRange, Optimizer, type Params, type UpdateContext, zerosOf } from './optimizer';
 
 export interface SGDOptions {
   /** The learning rate. */
@@ -18,15 +18,17 @@ export interface SGDOptions {
   maximize?: boolean;
 }
 
-/** Stochastic gradient descent, as torch.optim.SGD. */
-export class SGD extends Optimizer {
-  private readonly options: Required<Omit<SGDOptions, 'lr'>>;
+type Complete = Required<SGDOptions>;
 
-  constructor(
-    parameters: readonly Cell[],
-    { lr = 1e-3, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false, maximize = false }: SGDOptions = {},
-  ) {
-    super('SGD', parameters, lr, momentum === 0 ? 0 : 1);
+const DEFAULTS = { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, maximize: false };
+
+/** Stochastic gradient descent, as torch.optim.SGD. */
+export class SGD extends Optimizer<Complete> {
+  constructor(params: Params<SGDOptions>, options: SGDOptions = {}) {
+    super('SGD', params, DEFAULTS, options);
+  }
+
+  protected override check({ momentum, weightDecay, nesterov, dampening }: Complete): void {
     checkRange('SGD', { momentum, weightDecay }, 0);
     if (nesterov && (momentum === 0 || dampening !== 0)) {
       throw new ValueError(`nesterov needs a momentum and no dampening; got ${momentum} and ${dampening}.`, {
@@ -35,10 +37,17 @@ export class SGD extends Optimizer {
         got: { momentum, dampening },
       });
     }
-    this.options = { momentum, dampening, weightDecay, nesterov, maximize };
   }
 
-  protected override update(parameter: Tensor, gradient: Tensor, lr: Tensor, step: Tensor, state: Tensor[]): Tensor[] {
-    return sgdUpdate([parameter, gradient, lr, step, ...state], this.options);
+  protected override start(parameter: Cell, { momentum }: Complete): Tensor[] {
+    return zerosOf(parameter, momentum === 0 ? 0 : 1);
+  }
+
+  protected override update(
+    parameter: Tensor,
+    gradient: Tensor,
+    { lr, step, state, options: { lr: _, ...options } }: UpdateContext<Complete>,
+  ): Tensor[] {
+    return sgdUpdate([parameter, gradient, lr, step, ...state], options);
   }
 }

@@ -215,10 +215,11 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
           },
           { wrt: optimizer.parameters },
         )();
-        const base = optimizer.lrCell;
-        const lr = schedule ? schedule(base, this.time(schedule)) : base;
+        const time = schedule && this.time(schedule);
+        const lr = (base: Tensor) => (schedule ? schedule(base, time!) : base);
+        const reported = lr(optimizer.lrCell);
         optimizer.step(clipNorm === undefined ? grads : clipGradNorm(grads, clipNorm), { lr });
-        return [value, lr, ...Object.values(metrics).map((metric) => metric(prediction!, y!))];
+        return [value, reported, ...Object.values(metrics).map((metric) => metric(prediction!, y!))];
       }),
     );
   }

@@ -1,6 +1,9 @@
 import 'wasmgrad/f64';
 import type { Real, Tensor } from 'wasmgrad';
 import * as wasmgrad from 'wasmgrad';
+import activations from '../oracle/activations.json';
+import algebra from '../oracle/algebra.json';
+import losses from '../oracle/losses.json';
 import oracle from '../oracle/ops.json';
 import {
   along,
@@ -18,7 +21,7 @@ import {
 /**
  * One table of op cases that drives every mode: forward against an oracle, gradients of both orders, eager = compiled, one
  * thread = two, shared = unshared memory. Most rows are PyTorch's (test/oracle/torch_ops.py); the others, below, are what it
- * lacks: more dtypes, and sizes of many chunks, with plain loops as their reference.
+ * lacks: more dtypes, limits at ±∞, and sizes of many chunks, with plain loops as their reference.
  */
 export interface OpCase {
   op: string;
@@ -45,18 +48,26 @@ const FUNCTIONS = new Map(Object.entries(wasmgrad)) as ReadonlyMap<string, unkno
 
 /** How an op of the table is called; all others by `op(...inputs, ...positional, options)`. */
 const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: Options) => Tensor> = {
+  chunk: ([x], [chunks, at], options) => wasmgrad.chunk(x!, chunks as number, options)[at as number]!,
   concat: (inputs, _, options) => wasmgrad.concat(inputs, options),
+  einsum: (inputs, [equation]) => wasmgrad.einsum(equation as string, ...inputs),
+  tensorSplit: ([x], [sections, at], options) =>
+    wasmgrad.tensorSplit(x!, sections as number, options).at(at as number)!,
+  unbind: ([x], [at], options) => wasmgrad.unbind(x!, options)[at as number]!,
   stack: (inputs, _, options) => wasmgrad.stack(inputs, options),
   squeeze: ([x], _, { axis }) => wasmgrad.squeeze(x!, axis as number | undefined),
   unsqueeze: ([x], _, { axis }) => wasmgrad.unsqueeze(x!, axis as number),
 };
+
+const tensorOr = (value: unknown, real: Real) =>
+  value !== null && typeof value === 'object' && 'dtype' in value ? decode(value as Plain, real) : value;
 
 function callerOf(op: string, positional: unknown[], options: Options): OpCase['call'] {
   return (real, inputs) => {
     const own = Object.fromEntries(
       Object.entries(options).map(([key, value]) => [
         key,
-        value !== null && typeof value === 'object' && 'dtype' in value ? decode(value as Plain, real) : value,
+        /^-?Infinity$/.test(String(value)) ? Number(value) : tensorOr(value, real),
       ]),
     );
     if (CALLS[op]) return CALLS[op](inputs, positional, own);
@@ -65,8 +76,8 @@ function callerOf(op: string, positional: unknown[], options: Options): OpCase['
   };
 }
 
-/** Notes of the oracle on rows whose gradient has a jump at the inputs. */
-const KINKED = /jumps|tie|slope|agree|bound|no trace/;
+/** Notes of the oracle on rows whose gradient has a jump at the inputs, or which lie where differences have no digits left. */
+const KINKED = /jumps|tie|slope|agree|bound|no trace|far/;
 /** Ops whose gradient jumps at 0, where a rounded input may lie. */
 const KINKED_AT_ZERO = ['abs', 'relu', 'leakyRelu', 'sign'];
 
@@ -91,7 +102,9 @@ function text(op: string, inputs: Plain[], rest: unknown[], note?: string): stri
 const signOfNaN = ({ op, output, inputs }: OracleCase) =>
   op === 'sign' && inputs[0]!.data[0] === 'NaN' ? { ...output, data: ['NaN', ...output.data.slice(1)] } : output;
 
-const fromOracle = (oracle.cases as unknown as OracleCase[])
+const fromOracle = (
+  [...oracle.cases, ...activations.cases, ...algebra.cases, ...losses.cases] as unknown as OracleCase[]
+)
   .map((one) => ({ ...one, output: signOfNaN(one) }))
   .map(
     ({ op, inputs, options, positional = [], output, cotangent, grads, note }): OpCase => ({
@@ -104,7 +117,7 @@ const fromOracle = (oracle.cases as unknown as OracleCase[])
       cotangent,
       grads,
       smooth:
-        grads !== null &&
+        (grads ?? []).some((one) => one !== null) &&
         output.dtype === 'f64' &&
         !KINKED.test(note ?? '') &&
         !(KINKED_AT_ZERO.includes(op) && inputs[0]!.data.some((x) => x === 0)),
@@ -162,6 +175,7 @@ const nearOne = numbers([4, 4500], 7, 0.999, 1.001);
 
 const bytes = plain('u8', [6], [0, 1, 7, 7, 200, 255]);
 const otherBytes = plain('u8', [6], [0, 2, 7, 3, 255, 200]);
+const infinities = plain('f64', [2], ['Infinity', '-Infinity']);
 const flags = plain('bool', [6], [0, 1, 1, 0, 1, 0]);
 const otherFlags = plain('bool', [6], [0, 1, 0, 1, 1, 1]);
 const whole = plain('i32', [2, 3], [-7, 7, 0, 2147483647, -2147483648, 5]);
@@ -244,6 +258,14 @@ const ownCases: OpCase[] = [
   own('oneHot', [plain('i32', [1], [1])], plain('bool', [1, 2], [0, 1]), { options: { numClasses: 2, dtype: 'bool' } }),
   own('detach', [numbers([2, 3], 5)], numbers([2, 3], 5), { smooth: false }),
   own('neg', [plain('i32', [], [5])], plain('i32', [], [-5])),
+  // Limits where PyTorch has NaN.
+  ...(['gelu', 'silu', 'mish', 'hardswish'] as const).flatMap((op) =>
+    (op === 'gelu' ? [{}, { approximate: 'tanh' }] : [{}]).map((options) =>
+      own(op, [infinities], plain('f64', [2], ['Infinity', 0]), { options, smooth: false }),
+    ),
+  ),
+  own('softsign', [infinities], plain('f64', [2], [1, -1]), { smooth: false }),
+  own('softshrink', [plain('f64', [1], ['NaN'])], plain('f64', [1], ['NaN']), { smooth: false }),
   // Sizes of many chunks.
   pair('add', (a, b) => a + b, big, bigColumn),
   pair('mul', (a, b) => a * b, big, bigColumn),
@@ -310,10 +332,13 @@ export const cases: OpCase[] = [...fromOracle, ...ownCases];
 
 export const realInputs = ({ inputs }: OpCase) => inputs.map((_, i) => i).filter((i) => inputs[i]!.dtype === 'f64');
 
-/** A case as a function of its real inputs alone. */
-export function ofReals(one: OpCase, real: Real): { f: (...xs: Tensor[]) => Tensor; xs: Tensor[] } {
+/** A case as a function of its real inputs alone, or of some of them. */
+export function ofReals(
+  one: OpCase,
+  real: Real,
+  at = realInputs(one),
+): { f: (...xs: Tensor[]) => Tensor; xs: Tensor[] } {
   const all = one.inputs.map((input) => decode(input, real));
-  const at = realInputs(one);
   return {
     f: (...xs) =>
       one.call(

@@ -1,82 +1,24 @@
-"""ops.json: forward values and gradients of PyTorch in float64, for every op that wasmgrad takes from it.
-
-Inputs are rounded to a few decimals and stay inside float32's range, so that one table serves both precisions. A case
-whose inputs hold NaN or infinities is forward only: `cotangent` and `grads` are null.
-"""
-
-import zlib
+"""ops.json: every op that wasmgrad takes from PyTorch, but for what other scripts have. See cases.py."""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from encoding import tensor, write
-
-cases = []
-groups = []
-rng = np.random.RandomState()
-
-
-def group(function):
-    """Each group draws from a generator of its own: a new case moves the numbers of its own group only."""
-    groups.append(function)
-    return function
-
-
-def normal(*shape, scale=1.0):
-    return torch.tensor(np.round(scale * rng.standard_normal(shape), 3), dtype=torch.float64)
-
-
-def uniform(low, high, *shape):
-    return torch.tensor(np.round(rng.uniform(low, high, shape), 3), dtype=torch.float64)
-
-
-def integers(low, high, *shape, dtype=torch.int32):
-    return torch.tensor(rng.randint(low, high, shape), dtype=dtype)
-
-
-def booleans(*shape):
-    return integers(0, 2, *shape, dtype=torch.bool)
-
-
-def f64(values):
-    return torch.tensor(values, dtype=torch.float64)
-
-
-def i32(values):
-    return torch.tensor(values, dtype=torch.int32)
-
-
-def axes(options):
-    """wasmgrad's `axis` and `keepDims` as PyTorch's keywords."""
-    names = {'axis': 'dim', 'keepDims': 'keepdim'}
-    return {names[key]: value for key, value in options.items()}
-
-
-def case(op, inputs, call, options=None, positional=None, grad=True, note=None):
-    """Records `op(...inputs, ...positional, options)`; `call` is PyTorch's version, a function of the inputs."""
-    differentiable = [grad and value.dtype == torch.float64 for value in inputs]
-    leaves = [value.clone().requires_grad_(wanted) for value, wanted in zip(inputs, differentiable)]
-    output = call(*leaves)
-    entry = {'op': op, 'inputs': [tensor(value) for value in inputs], 'options': options or {}}
-    if positional is not None:
-        entry['positional'] = positional
-    entry['output'] = tensor(output.detach())
-    entry['cotangent'] = entry['grads'] = None
-    if output.requires_grad:
-        cotangent = torch.tensor(np.round(rng.standard_normal(tuple(output.shape)), 2), dtype=output.dtype)
-        wanted = [leaf for leaf in leaves if leaf.requires_grad]
-        found = iter(torch.autograd.grad(output, wanted, cotangent, allow_unused=True))
-        grads = [next(found) if leaf.requires_grad else None for leaf in leaves]
-        entry['cotangent'] = tensor(cotangent)
-        entry['grads'] = [None if value is None else tensor(value) for value in grads]
-    if note is not None:
-        entry['note'] = note
-    cases.append(entry)
-
-
-NAN, INF = float('nan'), float('inf')
-EDGES = [NAN, INF, -INF, 0.0, -0.0]
+from cases import (
+    EDGES,
+    INF,
+    NAN,
+    axes,
+    booleans,
+    case,
+    f64,
+    group,
+    i32,
+    integers,
+    normal,
+    record,
+    uniform,
+)
 
 
 def unary(op, call, draw=normal, edges=EDGES, kinks=None):
@@ -632,161 +574,4 @@ def casts():
     case('cast', [normal(2, 3)], lambda x: x.to(torch.float64), positional=['f64'])
 
 
-def half_mse(input, target, reduction='mean'):
-    """Half the squared distance of each sample, summed over its outputs; axis 0 counts samples."""
-    distance = 0.5 * ((input - target) ** 2).reshape(len(input), -1).sum(dim=1)
-    return {'none': distance, 'sum': distance.sum(), 'mean': distance.mean()}[reduction]
-
-
-REDUCED = [{}, {'reduction': 'mean'}, {'reduction': 'sum'}, {'reduction': 'none'}]
-
-
-@group
-def regression_losses():
-    for op, call in [('mseLoss', F.mse_loss), ('l1Loss', F.l1_loss), ('halfMseLoss', half_mse)]:
-        for shape in [(3, 2), (4,), (2, 3, 2)]:
-            for options in REDUCED if shape == (3, 2) else REDUCED[1:]:
-                case(op, [normal(*shape), normal(*shape)], lambda x, y: call(x, y, **options), options)
-    case('mseLoss', [normal(), normal()], F.mse_loss)
-    case('l1Loss', [normal(), normal()], F.l1_loss)
-    case('l1Loss', [f64([1.0, 2.0, 3.0]), f64([1.0, 0.0, 5.0])], F.l1_loss, note='0 where they agree')
-
-
-def with_tensors(options):
-    """Options as JSON: a tensor among them looks like an input."""
-    return {key: tensor(value) if isinstance(value, torch.Tensor) else value for key, value in options.items()}
-
-
-@group
-def binary_losses():
-    for shape in [(4,), (3, 2), (2, 2, 2)]:
-        for options in REDUCED:
-            case(
-                'binaryCrossEntropy',
-                [uniform(0.05, 0.95, *shape), booleans(*shape).double()],
-                lambda p, y: F.binary_cross_entropy(p, y, **options),
-                options,
-            )
-            case(
-                'binaryCrossEntropyWithLogits',
-                [normal(*shape, scale=3), booleans(*shape).double()],
-                lambda z, y: F.binary_cross_entropy_with_logits(z, y, **options),
-                options,
-            )
-    soft = uniform(0, 1, 3, 2)
-    case(
-        'binaryCrossEntropy',
-        [uniform(0.05, 0.95, 3, 2), soft],
-        F.binary_cross_entropy,
-        note='targets need not be 0 or 1',
-    )
-    case('binaryCrossEntropyWithLogits', [normal(3, 2), soft], F.binary_cross_entropy_with_logits)
-    case(
-        'binaryCrossEntropy',
-        [f64([0.0, 0.0, 1.0, 1.0]), f64([0.0, 1.0, 0.0, 1.0])],
-        lambda p, y: F.binary_cross_entropy(p, y, reduction='none'),
-        {'reduction': 'none'},
-        grad=False,
-        note='the logarithm is clamped at -100',
-    )
-    extreme = [f64([1e4, 1e4, -1e4, -1e4, 0.0, 60.0]), f64([1.0, 0.0, 1.0, 0.0, 0.5, 1.0])]
-    for options in [{'reduction': 'none'}, {'reduction': 'mean'}]:
-        case(
-            'binaryCrossEntropyWithLogits',
-            extreme,
-            lambda z, y: F.binary_cross_entropy_with_logits(z, y, **options),
-            options,
-        )
-    for weight in [(3, 2), (2,), (3, 1)]:
-        for reduction in ['mean', 'sum', 'none']:
-            options = {'weight': uniform(0.2, 2, *weight), 'reduction': reduction}
-            case(
-                'binaryCrossEntropy',
-                [uniform(0.05, 0.95, 3, 2), booleans(3, 2).double()],
-                lambda p, y: F.binary_cross_entropy(p, y, **options),
-                with_tensors(options),
-            )
-            case(
-                'binaryCrossEntropyWithLogits',
-                [normal(3, 2), booleans(3, 2).double()],
-                lambda z, y: F.binary_cross_entropy_with_logits(z, y, **options),
-                with_tensors(options),
-            )
-    for reduction in ['mean', 'sum', 'none']:
-        options = {'pos_weight': uniform(0.2, 3, 2), 'reduction': reduction}
-        case(
-            'binaryCrossEntropyWithLogits',
-            [normal(3, 2, scale=2), booleans(3, 2).double()],
-            lambda z, y: F.binary_cross_entropy_with_logits(z, y, **options),
-            with_tensors({'posWeight': options['pos_weight'], 'reduction': reduction}),
-        )
-    both = {'weight': uniform(0.2, 2, 3, 1), 'pos_weight': uniform(0.2, 3, 2)}
-    case(
-        'binaryCrossEntropyWithLogits',
-        [normal(3, 2, scale=2), booleans(3, 2).double()],
-        lambda z, y: F.binary_cross_entropy_with_logits(z, y, **both),
-        with_tensors({'weight': both['weight'], 'posWeight': both['pos_weight']}),
-    )
-
-
-@group
-def cross_entropies():
-    def classes(z, y, **options):
-        return F.cross_entropy(z, y.long(), **options)
-
-    for options in REDUCED:
-        case('crossEntropy', [normal(4, 3, scale=2), integers(0, 3, 4)], lambda z, y: classes(z, y, **options), options)
-        probabilities = F.softmax(normal(4, 3), dim=1).mul(1000).round().div(1000)
-        case(
-            'crossEntropy',
-            [normal(4, 3, scale=2), probabilities],
-            lambda z, p: F.cross_entropy(z, p, **options),
-            options,
-            note='probabilities',
-        )
-    for options in REDUCED[1:]:
-        case(
-            'crossEntropy',
-            [normal(2, 3, 4), integers(0, 3, 2, 4)],
-            lambda z, y: classes(z, y, **options),
-            options,
-            note='classes on axis 1',
-        )
-        weighted = {'weight': uniform(0.2, 2, 3), **options}
-        case(
-            'crossEntropy',
-            [normal(5, 3, scale=2), integers(0, 3, 5)],
-            lambda z, y: classes(z, y, **weighted),
-            with_tensors(weighted),
-            note='mean divides by the sum of the weights of the targets',
-        )
-        probabilities = F.softmax(normal(4, 3), dim=1).mul(1000).round().div(1000)
-        case(
-            'crossEntropy',
-            [normal(4, 3, scale=2), probabilities],
-            lambda z, p: F.cross_entropy(z, p, **weighted),
-            with_tensors(weighted),
-            note='probabilities: mean divides by the number of samples',
-        )
-    case(
-        'crossEntropy',
-        [normal(2, 3, 2), uniform(0, 0.5, 2, 3, 2)],
-        F.cross_entropy,
-        note='probabilities, classes on axis 1',
-    )
-    case('crossEntropy', [normal(3), i32(1)], classes, note='one sample, no batch axis')
-    case(
-        'crossEntropy',
-        [normal(3), uniform(0, 0.5, 3)],
-        F.cross_entropy,
-        note='one sample, no batch axis, probabilities',
-    )
-    case('crossEntropy', [normal(1, 10), i32([7])], classes)
-    case('crossEntropy', [f64([[1e4, 0.0, -1e4], [-1e4, 1e4, 0.0]]), i32([2, 1])], classes)
-
-
-for run in groups:
-    rng = np.random.RandomState(zlib.crc32(run.__name__.encode()))
-    run()
-write('ops.json', {'torch': torch.__version__, 'cases': cases})
-print(f'{len(cases)} cases of {len({entry["op"] for entry in cases})} ops')
+record('ops.json')

@@ -71,7 +71,7 @@ const bundlers: Record<string, (folder: string) => Promise<unknown>> = {
 
 describe.each(Object.entries(bundlers))('%s', (name, bundle) => {
   const folder = join(app, `page-${name}`);
-  beforeAll(() => bundle(folder));
+  beforeAll(() => bundle(folder), 60_000);
 
   test.each([
     ['isolated', true, 'shared'],
@@ -111,6 +111,28 @@ describe.each([
       server.close();
     }
   });
+});
+
+test('an app has nothing of the catalogues that it does not use', async () => {
+  const { outputFiles } = await esbuild({
+    stdin: {
+      resolveDir: app,
+      contents: `
+        import { gelu, mseLoss } from 'wasmgrad';
+        import { Linear } from 'wasmgrad/nn';
+        import { Adam } from 'wasmgrad/optim';
+        console.log(gelu, mseLoss, Linear, Adam);`,
+    },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    logLevel: 'warning',
+  });
+  const definitions = /(?:function|var) (\w+)(?: = class|\()/g;
+  const kept = new Set([...outputFiles[0]!.text.matchAll(definitions)].map(([, name]) => name));
+  const names = ['gelu', 'mseLoss', 'Linear', 'Adam'];
+  const others = ['mish', 'Hardswish', 'huberLoss', 'orthonormalise', 'oneCycle', 'LBFGS', 'NAdam', 'einsum', 'cumsum'];
+  expect([...names, ...others].filter((name) => kept.has(name))).toEqual(names);
 });
 
 /** npm installs no scripts here, which would put these in place: the platform's own packages hold them. */

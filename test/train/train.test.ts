@@ -153,6 +153,20 @@ describe('a run', () => {
     expect(optimizer.lr).toBe(0.5);
   });
 
+  it('gives each group of parameters what the schedule makes of its own rate', async () => {
+    const [hidden, , out] = model.layers as [nn.Linear, nn.Module, nn.Linear];
+    const groups = [{ params: hidden.parameters(), lr: 0 }, { params: out.parameters() }];
+    const optimizer = new optim.NAdam(groups, { lr: 0.5 });
+    const [before, after] = [weights(hidden), weights(out)];
+    const run = start({ optimizer, schedule: optim.lr.step({ stepSize: 1 }) });
+    const rates = (await collect(run)).filter((event) => event.kind === 'step').map(({ lr }) => lr);
+    // The first group's is the one that is reported.
+    expect(new Set(rates)).toEqual(new Set([0]));
+    expect(weights(hidden)).toEqual(before);
+    expect(weights(out)).not.toEqual(after);
+    expect(optimizer.groups[1]!.lrCell.item()).toBe(0.5);
+  });
+
   it('clips the gradients together', async () => {
     const optimizer = new optim.SGD(model.parameters(), { lr: 1 });
     const before = weights(model);

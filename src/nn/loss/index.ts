@@ -1,0 +1,6 @@
+export * from './binary';
+export * from './classes';
+export * from './distance';
+export * from './likelihood';
+export type { LossOptions, Reduction } from './reduction';
+export * from './regression';

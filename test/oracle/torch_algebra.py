@@ -1,0 +1,343 @@
+"""algebra.json: what is composed for tensor algebra."""
+
+import torch
+import torch.nn.functional as F
+
+from cases import EDGES, INF, NAN, axes, booleans, case, f64, group, i32, integers, normal, record, with_tensors
+
+
+@group
+def norms():
+    for shape, options in [
+        ((), {}),
+        ((1,), {}),
+        ((5,), {}),
+        ((3, 4), {}),
+        ((3, 4), {'axis': 1}),
+        ((3, 4), {'axis': 0, 'keepDims': True}),
+        ((2, 3, 2), {'axis': [0, 2]}),
+        ((2, 3, 2), {'axis': -1, 'keepDims': True}),
+    ]:
+        for p in [2, 1, 3, 2.5, 0.5, -1, INF, -INF, 0] if shape == (3, 4) else [2, 1.5]:
+            call = lambda x: torch.linalg.vector_norm(x, p, **axes(options))
+            case('norm', [normal(*shape) + 0.0005], call, with_tensors({**options, 'p': float(p)}))
+    case('norm', [normal(3, 4)], torch.linalg.vector_norm, note='p is 2')
+    for p in [2.0, 1.0, 3.0, 1.5, INF]:
+        x, options = f64([[0.0, 0.0], [3.0, 0.0]]), with_tensors({'p': p, 'axis': 1})
+        case('norm', [x], lambda x: torch.linalg.vector_norm(x, p, dim=1), options, note='the slope of 0')
+    for p in [2.0, 1.0, INF, 3.0]:
+        options = with_tensors({'p': p})
+        case('norm', [f64(EDGES)], lambda x: torch.linalg.vector_norm(x, p), options, grad=False)
+    case('norm', [normal(0, 3)], lambda x: torch.linalg.vector_norm(x, 2, dim=0), {'axis': 0})
+
+
+@group
+def distances():
+    for a, b in [((4, 3), (4, 3)), ((3,), (3,)), ((2, 3), (3,)), ((2, 1, 3), (4, 3))]:
+        for options in [{}, {'p': 1.0}, {'p': 3.0, 'eps': 1e-3}, {'p': INF, 'keepDims': True}, {'keepDims': True}]:
+            names = {'keepDims': 'keepdim'}
+            call = lambda x, y: F.pairwise_distance(x, y, **{names.get(key, key): one for key, one in options.items()})
+            case('pairwiseDistance', [normal(*a), normal(*b)], call, with_tensors(options))
+    same = normal(2, 3)
+    case('pairwiseDistance', [same, same], F.pairwise_distance, note='they agree')
+    for a, b, axis in [
+        ((4, 3), (4, 3), 1),
+        ((4, 3), (4, 3), 0),
+        ((4, 3), (4, 3), -1),
+        ((3,), (3,), 0),
+        ((3,), (3,), -1),
+        ((2, 3, 2), (2, 3, 2), 1),
+        ((2, 3, 2), (2, 3, 2), 2),
+        ((2, 3, 2), (2, 3, 2), 0),
+        ((2, 3), (1, 3), 1),
+        ((2, 1, 3), (4, 3), 2),
+        ((2, 1, 3), (4, 3), -1),
+        ((3,), (2, 3), 1),
+        ((5, 2), (5, 1), 0),
+        ((2, 2, 1, 3), (2, 2, 1, 3), 3),
+        ((1, 6), (1, 6), 1),
+        ((7, 2), (7, 2), 1),
+    ]:
+        call = lambda x, y: F.cosine_similarity(x, y, dim=axis)
+        case('cosineSimilarity', [normal(*a), normal(*b)], call, {'axis': axis})
+    case('cosineSimilarity', [normal(3, 4), normal(3, 4)], F.cosine_similarity, note='axis 1')
+    for eps in [1e-8, 1e-3]:
+        call = lambda x, y: F.cosine_similarity(x, y, eps=eps)
+        case('cosineSimilarity', [normal(3, 4), normal(3, 4)], call, {'eps': eps})
+    zero = [f64([[0.0, 0.0], [1e-5, -1e-5]]), normal(2, 2)]
+    case('cosineSimilarity', zero, F.cosine_similarity, grad=False, note='no length')
+    for a, b in [((3, 2), (4, 2)), ((1, 3), (2, 3)), ((2, 3, 2), (2, 2, 2)), ((2, 1, 3, 2), (3, 1, 2)), ((3, 1), (2, 1))]:
+        for p in [2.0, 1.0, 3.0, INF]:
+            call = lambda x, y: torch.cdist(x, y, p=p, compute_mode='donot_use_mm_for_euclid_dist')
+            case('cdist', [normal(*a) + 0.0005, normal(*b)], call, with_tensors({'p': p}))
+    case('cdist', [normal(3, 2), normal(4, 2)], torch.cdist, note='p is 2')
+    same = normal(3, 2)
+    case('cdist', [same, same], torch.cdist, note='the slope where rows agree')
+    case('cdist', [normal(0, 2), normal(4, 2)], torch.cdist)
+
+
+@group
+def matrices():
+    for a, b in [(3, 4), (1, 1), (5, 1), (1, 5), (2, 2), (0, 3), (3, 0), (7, 2), (2, 7), (4, 4)]:
+        case('outer', [normal(a), normal(b)], torch.outer)
+        case('outer', [integers(-9, 9, a), integers(-9, 9, b)], torch.outer)
+    for op, call in [('tril', torch.tril), ('triu', torch.triu)]:
+        for shape in [(3, 3), (2, 4), (4, 2), (1, 3), (2, 3, 3), (2, 1, 2, 3)]:
+            for diagonal in [0, 1, -1] if len(shape) == 2 else [0, 2]:
+                case(op, [normal(*shape)], lambda x: call(x, diagonal), {'diagonal': diagonal})
+        case(op, [normal(3, 3)], call, note='the main diagonal')
+        case(op, [normal(3, 3)], lambda x: call(x, 9), {'diagonal': 9})
+        case(op, [normal(3, 3)], lambda x: call(x, -9), {'diagonal': -9})
+        case(op, [integers(-9, 9, 3, 4)], call)
+        case(op, [booleans(3, 4)], call)
+        case(op, [normal(0, 3)], call)
+        case(op, [f64([[NAN, INF], [INF, NAN]])], call, grad=False)
+
+
+@group
+def orders():
+    for shape, over in [
+        ((5,), 0),
+        ((1,), 0),
+        ((3, 4), 0),
+        ((3, 4), 1),
+        ((3, 4), -1),
+        ((3, 4), [0, 1]),
+        ((3, 4), [1]),
+        ((2, 3, 2), 1),
+        ((2, 3, 2), [0, 2]),
+        ((2, 3, 2), [-1, -2]),
+        ((2, 1, 3, 2), [1, 3]),
+        ((2, 1, 3, 2), [0, 1, 2, 3]),
+        ((0, 3), 0),
+        ((0, 3), 1),
+        ((3, 0), [0, 1]),
+    ]:
+        dims = over if isinstance(over, list) else [over]
+        case('flip', [normal(*shape)], lambda x: torch.flip(x, dims), {'axis': over})
+    for shape in [(), (4,), (2, 3), (2, 2, 2)]:
+        case('flip', [normal(*shape)], lambda x: torch.flip(x, list(range(x.dim()))), note='all axes')
+    case('flip', [integers(0, 9, 2, 3)], lambda x: torch.flip(x, [1]), {'axis': 1})
+    case('flip', [booleans(5)], lambda x: torch.flip(x, [0]), {'axis': 0})
+    for shape, shifts, over in [
+        ((5,), 2, 0),
+        ((5,), -1, 0),
+        ((5,), 7, 0),
+        ((5,), 0, 0),
+        ((5,), -13, -1),
+        ((3, 4), 1, 0),
+        ((3, 4), -1, 1),
+        ((3, 4), [1, 2], [0, 1]),
+        ((3, 4), [1, -2], [-1, 0]),
+        ((3, 4), [1, 1], [0, 0]),
+        ((2, 3, 2), 1, 1),
+        ((2, 3, 2), [1, 1, 1], [0, 1, 2]),
+        ((2, 1, 3), 2, 1),
+        ((0, 3), 1, 1),
+        ((0, 3), 1, 0),
+    ]:
+        case('roll', [normal(*shape)], lambda x: torch.roll(x, shifts, over), {'axis': over}, [shifts])
+    for shape, shift in [((4,), 1), ((2, 3), 2), ((2, 3), -1), ((2, 2, 2), 3), ((1,), 1)]:
+        case('roll', [normal(*shape)], lambda x: torch.roll(x, shift), positional=[shift], note='as one row')
+    case('roll', [integers(0, 9, 2, 3)], lambda x: torch.roll(x, 1, 1), {'axis': 1}, [1])
+    for shape, repeats in [
+        ((), []),
+        ((), [3]),
+        ((3,), [2]),
+        ((3,), [0]),
+        ((3,), [1]),
+        ((3,), [2, 1]),
+        ((3,), [2, 2]),
+        ((2, 3), [1, 2]),
+        ((2, 3), [2, 1]),
+        ((2, 3), [2, 3]),
+        ((2, 1), [1, 4]),
+        ((1, 2), [3, 1]),
+        ((2, 3), [2, 1, 2]),
+        ((2, 1, 2), [1, 3, 1]),
+        ((2, 1, 2), [2, 1, 2]),
+        ((1, 1), [2, 2]),
+        ((0, 2), [2, 2]),
+        ((2, 2), [1, 1]),
+        ((2, 1, 1, 2), [1, 2, 2, 1]),
+    ]:
+        case('repeat', [normal(*shape)], lambda x: x.repeat(repeats), positional=[repeats])
+        case('tile', [normal(*shape)], lambda x: torch.tile(x, repeats), positional=[repeats])
+    case('repeat', [integers(0, 9, 2)], lambda x: x.repeat(2), positional=[[2]])
+    for shape, repeats in [((2, 3), [2]), ((2, 3, 2), [2]), ((2, 3, 2), [2, 1]), ((2, 3), [])]:
+        case('tile', [normal(*shape)], lambda x: torch.tile(x, repeats), positional=[repeats], note='of the last axes')
+
+
+@group
+def stacks():
+    for count, shape, axis in [
+        (1, (), 0),
+        (3, (), -1),
+        (2, (4,), -1),
+        (3, (1,), 1),
+        (4, (3,), 0),
+        (2, (2, 2), 2),
+        (3, (2, 2), -3),
+        (2, (1, 3), 1),
+        (1, (2, 3), 0),
+        (2, (2, 1, 2), 3),
+        (2, (2, 1, 2), -2),
+        (3, (1, 1, 1), 0),
+        (2, (0, 2), 1),
+    ]:
+        case('stack', [normal(*shape) for _ in range(count)], lambda *all: torch.stack(all, dim=axis), {'axis': axis})
+
+
+@group
+def parts():
+    for shape, sections, axis in [
+        ((6,), 3, 0),
+        ((7,), 3, 0),
+        ((2,), 4, 0),
+        ((5,), 1, 0),
+        ((6,), [2, 5], 0),
+        ((6,), [0, 3], 0),
+        ((6,), [2, 2, 9], 0),
+        ((6,), [-2], 0),
+        ((6,), [], 0),
+        ((3, 4), 2, 1),
+        ((3, 4), [1], -1),
+        ((2, 5, 2), [1, 3], 1),
+        ((0, 3), 2, 0),
+    ]:
+        pieces = len(torch.tensor_split(torch.zeros(shape), sections, dim=axis))
+        for at in sorted({0, pieces - 1}):
+            call = lambda x: torch.tensor_split(x, sections, dim=axis)[at]
+            case('tensorSplit', [normal(*shape)], call, {'axis': axis}, [sections, at])
+    for shape, axis in [
+        ((3,), 0),
+        ((1,), -1),
+        ((2, 3), 0),
+        ((2, 3), 1),
+        ((2, 3), -1),
+        ((2, 3, 2), 0),
+        ((2, 3, 2), 1),
+        ((2, 3, 2), -1),
+        ((2, 1, 2, 2), 2),
+        ((2, 0), 0),
+        ((4, 1), 0),
+    ]:
+        for at in sorted({0, shape[axis] - 1}):
+            case('unbind', [normal(*shape)], lambda x: torch.unbind(x, axis)[at], {'axis': axis}, [at])
+    case('unbind', [integers(0, 9, 2, 3)], lambda x: torch.unbind(x)[1], positional=[1])
+
+
+REDUCED = [
+    ((5,), {}),
+    ((3, 4), {}),
+    ((3, 4), {'axis': 0}),
+    ((3, 4), {'axis': 1, 'keepDims': True}),
+    ((2, 3, 4), {'axis': -1}),
+    ((2, 3, 4), {'axis': [0, 2]}),
+    ((2, 3, 4), {'axis': [0, 1, 2], 'keepDims': True}),
+    ((2, 2, 2, 2), {'axis': [1, 3]}),
+]
+
+
+@group
+def spreads():
+    for op, call in [('variance', torch.var), ('std', torch.std)]:
+        for shape, options in REDUCED:
+            for correction in [1, 0]:
+                plain = axes({'axis': tuple(range(len(shape))), **options})
+                written = {**options, 'correction': correction}
+                case(op, [normal(*shape)], lambda x: call(x, unbiased=bool(correction), **plain), written)
+        case(op, [normal(3, 4)], call, note='the correction is 1')
+        case(op, [normal(4, 3)], lambda x: call(x, dim=0, correction=2), {'axis': 0, 'correction': 2})
+        case(op, [f64([[1e6, 1e6 + 1, 1e6 + 2]])], lambda x: call(x, dim=1), {'axis': 1}, note='far from 0')
+        case(op, [normal(1, 3)], lambda x: call(x, dim=0), {'axis': 0}, grad=False, note='of one')
+        case(op, [normal(0, 3)], lambda x: call(x, dim=0), {'axis': 0}, grad=False, note='of none')
+        case(op, [f64([1.0, NAN, 2.0])], call, grad=False)
+        case(op, [f64([[2.0, 2.0, 2.0], [1.0, 2.0, 4.0]])], lambda x: call(x, dim=1), {'axis': 1}, note='the slope of 0')
+
+
+@group
+def sums():
+    for shape, options in REDUCED:
+        plain = axes({'axis': tuple(range(len(shape))), **options})
+        for scale in [1.0, 30.0]:
+            case('logsumexp', [normal(*shape, scale=scale)], lambda x: torch.logsumexp(x, **plain), options)
+    case('logsumexp', [normal()], lambda x: torch.logsumexp(x, dim=0), {})
+    case('logsumexp', [f64([1e4, 1e4 - 1.0])], lambda x: torch.logsumexp(x, dim=0), {'axis': 0}, note='far out')
+    edges = f64([[-INF, -INF], [-INF, 1.0], [INF, 1.0], [NAN, 1.0]])
+    case('logsumexp', [edges], lambda x: torch.logsumexp(x, dim=1), {'axis': 1}, grad=False)
+    case('logsumexp', [normal(0, 3)], lambda x: torch.logsumexp(x, dim=0), {'axis': 0}, grad=False, note='of none')
+    for shape, axis in [
+        ((), 0),
+        ((1,), 0),
+        ((2,), 0),
+        ((3,), -1),
+        ((7,), 0),
+        ((8,), 0),
+        ((9,), 0),
+        ((33,), 0),
+        ((3, 4), 0),
+        ((3, 4), 1),
+        ((5, 2), -2),
+        ((2, 3, 2), 1),
+        ((2, 5, 2), -1),
+        ((2, 5, 2), 1),
+        ((3, 2, 2), 0),
+        ((2, 1, 3, 2), 2),
+        ((0, 3), 0),
+        ((0, 3), 1),
+        ((1, 1), 1),
+    ]:
+        case('cumsum', [normal(*shape)], lambda x: torch.cumsum(x, axis), {'axis': axis})
+    case('cumsum', [integers(-9, 9, 11)], lambda x: torch.cumsum(x, 0, dtype=torch.int32), {'axis': 0})
+    case('cumsum', [f64([1.0, INF, 2.0, NAN, 3.0])], lambda x: torch.cumsum(x, 0), {'axis': 0}, grad=False)
+
+
+@group
+def einsums():
+    for equation, *operands in [
+        ('ij,jk->ik', (2, 3), (3, 4)),
+        ('ij,jk', (2, 3), (3, 4)),
+        ('ij,kj->ik', (2, 3), (4, 3)),
+        ('ji,jk->ki', (3, 2), (3, 4)),
+        ('i,i->', (4,), (4,)),
+        ('i,j->ij', (3,), (2,)),
+        ('i,j->ji', (3,), (2,)),
+        ('ij->ji', (2, 3)),
+        ('ij->', (2, 3)),
+        ('ij->j', (2, 3)),
+        ('ba', (2, 3)),
+        ('ii->i', (3, 3)),
+        ('ii', (3, 3)),
+        ('iij->ij', (3, 3, 2)),
+        ('iii->i', (2, 2, 2)),
+        ('ij,ij->ij', (2, 3), (2, 3)),
+        ('ij,ij->i', (2, 3), (2, 3)),
+        ('bij,bjk->bik', (2, 2, 3), (2, 3, 2)),
+        ('bhqd,bhkd->bhqk', (2, 1, 3, 2), (2, 1, 2, 2)),
+        ('bqhd,bkhd->bhqk', (2, 3, 1, 2), (2, 2, 1, 2)),
+        ('ij,jk,kl->il', (2, 3), (3, 2), (2, 4)),
+        ('ij,jk,ik->i', (2, 3), (3, 2), (2, 2)),
+        ('i,ij,j->', (2,), (2, 3), (3,)),
+        ('bn,anm,bm->ba', (2, 3), (4, 3, 2), (2, 2)),
+        ('ij,kl->il', (2, 3), (2, 4)),
+        ('ij,i->j', (2, 3), (2,)),
+        ('...ij,...jk->...ik', (2, 2, 3), (2, 3, 2)),
+        ('...ij,...jk->...ik', (4, 1, 2, 3), (2, 3, 2)),
+        ('...ij,jk->...ik', (2, 2, 3), (3, 2)),
+        ('...,...->...', (2, 3), (3,)),
+        ('i...,i...->...', (2, 3), (2, 1)),
+        ('...ij->...ji', (2, 2, 3)),
+        ('...i,...i', (2, 3), (2, 3)),
+        ('i...->i', (2, 3, 2)),
+        ('ij,jk->ik', (2, 0), (0, 3)),
+        (' i j , j k -> i k ', (2, 3), (3, 2)),
+        ('A,aA->a', (2,), (3, 2)),
+        (',i->i', (), (3,)),
+        ('...->...', ()),
+    ]:
+        call = lambda *all: torch.einsum(equation, *all)
+        case('einsum', [normal(*shape) for shape in operands], call, positional=[equation])
+
+
+record('algebra.json')
