@@ -186,6 +186,7 @@ export const enum Fn {
   MAXIMUM = 28,
   MINIMUM = 29,
   POW = 30, // x^y with C's special cases: pow(x, 0) = 1, negative x with whole y, …
+  GATE = 31, // b where a > 0, else 0: relu backward
   // real, real → bool
   EQ = 36,
   NE = 37,

@@ -334,6 +334,7 @@ function binaryOf(fn: i32, x: v128, y: v128): v128 {
     : fn == Fn.DIV ? v128.div<real>(x, y)
     : fn == Fn.MAXIMUM ? v128.max<real>(x, y)
     : fn == Fn.MINIMUM ? v128.min<real>(x, y)
+    : fn == Fn.GATE ? v128.and(y, v128.gt<real>(x, v128.splat<real>(0)))
     : pow(x, y);
 }
 
@@ -628,6 +629,9 @@ function apply(fn: i32, to: usize, a: usize, b: usize, c: usize, n: i32): void {
       break;
     case Fn.MINIMUM:
       binary(Fn.MINIMUM, to, a, b, n);
+      break;
+    case Fn.GATE:
+      binary(Fn.GATE, to, a, b, n);
       break;
     case Fn.POW:
       binary(Fn.POW, to, a, b, n);

@@ -24,7 +24,7 @@ function unary(name: string, fn: Fn, rule?: UnaryRule, whole?: Fn): (x: Operand)
   return (x) => op([x])[0]!;
 }
 
-type BinaryRule = (g: Tensor, a: Tensor, b: Tensor, y: Tensor) => [Tensor, Tensor];
+type BinaryRule = (g: Tensor, a: Tensor, b: Tensor, y: Tensor) => [Tensor | null, Tensor];
 
 /** An elementwise function of two tensors of one dtype, which broadcast. */
 function binary(name: string, fn: Fn, whole: Fn | null, rule: BinaryRule): (a: Operand, b: Operand) => Tensor {
@@ -157,7 +157,10 @@ export const cos = unary('cos', Fn.COS, (g, x) => neg(mul(g, sin(x))));
 // --- piecewise ---
 
 /** max(0, x): -∞ gives 0, and the gradient at 0 is 0. */
-export const relu = unary('relu', Fn.RELU, (g, _x, y) => where(gt(y, 0), g, 0));
+export const relu = unary('relu', Fn.RELU, (g, _x, y) => gate(y, g));
+
+/** g where y > 0, else 0. */
+const gate = binary('gate', Fn.GATE, null, (g, y) => [null, gate(y, g)]);
 
 interface SoftplusOptions {
   beta: number;

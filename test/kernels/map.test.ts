@@ -113,6 +113,7 @@ const meanings: Record<string, Meaning> = {
   DIV: real2((x, y) => x / y),
   MAXIMUM: real2((x, y) => Math.max(x, y)),
   MINIMUM: real2((x, y) => Math.min(x, y)),
+  GATE: real2((x, y) => (x > 0 ? y : 0)),
   // JavaScript differs from C where the base is ±1.
   POW: real2((x, y) => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : x ** y), 3),
   EQ: compare(R, (a, b) => a === b),
