@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EVERY_CORE, keepTo } from './cores';
 import { instantiatePeak } from './peak';
 
 /** What a sample took, in seconds, and a number that depends on what was computed, so that it had to be. */
@@ -87,20 +87,6 @@ function probe(): number {
   return performance.now() - start;
 }
 
-/** Keeps a process to some cores, on Linux; elsewhere the system chooses. */
-function keepTo(cores: string, pid: number | undefined): void {
-  if (pid === undefined || !canKeep) return;
-  execFileSync('taskset', ['-acp', cores, String(pid)], { stdio: 'pipe' });
-}
-const canKeep = (() => {
-  try {
-    execFileSync('taskset', ['-p', String(process.pid)], { stdio: 'pipe' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
 /**
  * Lets all contenders warm up, then takes a sample of each in every round, in turn from another one on. Those rounds count
  * in which the probe, taken before every sample, was slowed least. In a round all that have one thread run on one core, in the
@@ -117,8 +103,8 @@ export async function race(contenders: Contender[], counting = QUIET_ROUNDS): Pr
     for (let turn = 0; turn < contenders.length; turn++) {
       const at = (round + turn) % contenders.length;
       const contender = contenders[at]!;
-      const kept = contender.threads > 1 ? `0-${cores - 1}` : String(round % cores);
-      for (const pid of new Set([process.pid, contender.pid])) keepTo(kept, pid);
+      const kept = contender.threads > 1 ? EVERY_CORE : String(round % cores);
+      for (const pid of new Set([process.pid, contender.pid])) await keepTo(kept, pid);
       disturbance += Math.min(probe(), probe(), probe());
       samples[at] = await contender.sample(repeats[at]!);
       sink.value += samples[at].value;
@@ -126,7 +112,7 @@ export async function race(contenders: Contender[], counting = QUIET_ROUNDS): Pr
     }
     rounds.push({ disturbance, samples });
   }
-  keepTo(`0-${cores - 1}`, process.pid);
+  await keepTo(EVERY_CORE, process.pid);
   const quiet = rounds.toSorted((a, b) => a.disturbance - b.disturbance).slice(0, counting);
   return contenders.map((contender, i) => {
     const own = quiet.map(({ samples }) => samples[i]!);

@@ -1,4 +1,4 @@
-import { MAX_CHUNKS, Op } from '../../assembly/isa';
+import { MAX_CHUNKS, Op, Record as RecordField } from '../../assembly/isa';
 import type { Buffer, Draft, Lanes } from './emitter';
 
 /**
@@ -23,15 +23,28 @@ export function schedule(drafts: Draft[]): Chain[][] {
 /** A record joins the latest chain that it depends on, if that can be: all chains behind that are none of its business. */
 function chain(drafts: Draft[]): Chain[] {
   const chains: Chain[] = [];
+  /** The last chains that wrote and that read a buffer, and that committed. */
+  const writers = new Map<Buffer, number>();
+  const readers = new Map<Buffer, number>();
+  let committed = -1;
   for (const draft of drafts) {
-    const host = chains.findLast((earlier) => !independent(earlier.drafts, [draft]));
-    if (!host || !join(host, draft)) chains.push({ drafts: [draft], chunks: draft.chunks, lanes: draft.lanes });
+    const needed = [
+      ...[...touched(draft)].map((buffer) => writers.get(buffer) ?? -1),
+      ...[...draft.writes.keys()].map((buffer) => readers.get(buffer) ?? -1),
+    ];
+    let at = Math.max(committed, ...needed);
+    if (draft.op === Op.COMMIT || at < 0 || !join(chains[at]!, draft)) {
+      at = chains.push({ drafts: [draft], chunks: draft.chunks, lanes: draft.lanes }) - 1;
+    }
+    if (draft.op === Op.COMMIT) committed = at;
+    for (const buffer of draft.writes.keys()) writers.set(buffer, at);
+    for (const buffer of draft.reads) readers.set(buffer, Math.max(at, readers.get(buffer) ?? -1));
   }
   return chains;
 }
 
 function join(host: Chain, draft: Draft): boolean {
-  if (draft.op === Op.COMMIT || host.drafts[0]!.op === Op.COMMIT) return false;
+  if (host.drafts[0]!.op === Op.COMMIT) return false;
   const lanes = commonLanes(host, draft);
   if (lanes) host.lanes = lanes;
   else if (host.chunks > 1 || draft.chunks > 1 || draft.flop > SMALL_FLOP) return false;
@@ -60,8 +73,11 @@ function commonLanes(host: Chain, draft: Draft): Lanes | null {
   }
   if (!Number.isInteger(wider) || !Number.isInteger(narrower) || !wider) return null;
   const per = Math.ceil(lanes.per / wider) * wider;
+  const perOf = (member: Draft) => (per * member.lanes!.count) / lanes.count;
+  const members = [...host.drafts, draft];
+  if (members.some((member) => !Number.isInteger(perOf(member)))) return null;
   if (per !== lanes.per && host.drafts.some(({ lanes }) => lanes!.field === null)) return null;
-  if (own.field === null && own.per !== (per / wider) * narrower) return null;
+  if (own.field === null && own.per !== perOf(draft)) return null;
   // A record of many chunks must not become one of few.
   if (Math.ceil(lanes.count / per) * 4 < draft.chunks) return null;
   const each = new Map(lanes.each);
@@ -70,7 +86,7 @@ function commonLanes(host: Chain, draft: Draft): Lanes | null {
   }
   // A buffer that one member reads otherwise than lane by lane must not be written by a later one.
   for (const buffer of touched(draft)) if (!own.each.has(buffer)) each.delete(buffer);
-  for (const member of [...host.drafts, draft]) recut(member, (per * member.lanes!.count) / lanes.count);
+  for (const member of members) recut(member, perOf(member));
   return { count: lanes.count, per, field: null, each };
 }
 
@@ -80,7 +96,7 @@ function recut(draft: Draft, per: number): void {
   lanes.per = per;
   draft.words[lanes.field] = per;
   draft.chunks = Math.ceil(lanes.count / per);
-  draft.words[2] = draft.chunks;
+  draft.words[RecordField.CHUNKS] = draft.chunks;
 }
 
 /**
