@@ -46,6 +46,9 @@ const WARM_UP_SECONDS = 0.3;
 /** BLAS and OpenMP threads spin for a while after their work, and would take a core from the next contender. */
 const SETTLE_MS = 40;
 
+/** Samples that do not count, after which several threads are on cores of their own. */
+const SPREADING_SAMPLES = 5;
+
 /** Where values end, so that no engine may leave out what made them. */
 export const sink = { value: 0 };
 
@@ -105,6 +108,8 @@ export async function race(contenders: Contender[], counting = QUIET_ROUNDS): Pr
       const contender = contenders[at]!;
       const kept = contender.threads > 1 ? EVERY_CORE : String(round % cores);
       for (const pid of new Set([process.pid, contender.pid])) await keepTo(kept, pid);
+      // Threads that wake up on one core are moved apart by the system, after some time.
+      if (contender.threads > 1) for (let i = 0; i < SPREADING_SAMPLES; i++) await contender.sample(repeats[at]!);
       disturbance += Math.min(probe(), probe(), probe());
       samples[at] = await contender.sample(repeats[at]!);
       sink.value += samples[at].value;
