@@ -48,8 +48,8 @@ describe.each([
     await afterStep(page, 1);
     const first = await loss(page);
     await afterStep(page, 150);
-    expect(first).toBeGreaterThan(1.5);
-    expect(await loss(page)).toBeLessThan(first * 0.6);
+    // However many steps were done when the first look was taken: a network that knows nothing of ten classes has ln 10.
+    expect(await loss(page)).toBeLessThan(Math.min(first, 0.6 * Math.log(10)));
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(isolated);
   });
 
