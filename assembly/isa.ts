@@ -452,6 +452,8 @@ export const GEMM_MC = 132;
 /** A tile of C in registers: so many rows of two vectors, which are GEMM_NR columns in f32 and half as many in f64. */
 export const GEMM_MR = 4;
 export const GEMM_NR = 8;
+/** Bytes of a row of a panel of B: two vectors. */
+export const PANEL_BYTES = 32;
 
 /**
  * PACK: a matrix B [K, N] with any strides, written to DESTINATION as the panels that GEMM's micro-kernel reads in order, so that

@@ -1,9 +1,9 @@
-import { GEMM_KC, Pack } from '../isa';
+import { GEMM_KC, PANEL_BYTES, Pack } from '../isa';
 import { LANES, SHIFT, address, word } from '../real';
 
 /** Bytes of a row of a panel of B, and its columns. */
 @inline
-export const PANEL_PITCH: usize = 32;
+export const PANEL_PITCH: usize = PANEL_BYTES;
 @inline
 export const PANEL_WIDTH: i32 = 2 * LANES;
 

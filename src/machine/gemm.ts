@@ -1,4 +1,4 @@
-import { GEMM_KC, GEMM_MC, GEMM_MR, GEMM_NR, Gemm, MAX_CHUNKS, Pack, Panels } from '../../assembly/isa';
+import { GEMM_KC, GEMM_MC, GEMM_MR, GEMM_NR, Gemm, MAX_CHUNKS, PANEL_BYTES, Pack, Panels } from '../../assembly/isa';
 
 /** A matrix, or `batch` many: its first element and its strides, which count elements. */
 export interface Matrix<Pointer> {
@@ -62,8 +62,7 @@ const FEW_ROWS = 16;
 /** Nor if its rows, which then lie far apart, are so few that they stay in L1, and do not all fall into the same lines of it. */
 const FEW_TERMS = 128;
 const ALIASED = 512;
-/** Bytes of a row of a panel, and elements of a chunk of packing. */
-const PITCH = 32;
+/** Elements of a chunk of packing. */
 const PACK_ELEMENTS = 16384;
 
 /** How a product of reals of so many bytes runs best, as a GEMM record. Nothing chosen here alters a bit of the result. */
@@ -121,7 +120,7 @@ export function planPack<Pointer>(
   n: number,
   bytes: number,
 ): PackPlan<Pointer> {
-  const [width, lanes] = [PITCH / bytes, PITCH / bytes / 2];
+  const [width, lanes] = [PANEL_BYTES / bytes, PANEL_BYTES / bytes / 2];
   const panels = Math.ceil(n / width);
   const blocks = Math.ceil(k / GEMM_KC);
   const depth = Math.ceil(k / blocks);
@@ -138,7 +137,7 @@ export function planPack<Pointer>(
       [Pack.COLUMN]: column,
     },
     chunks: Math.ceil((blocks * panels) / items),
-    bytes: panels * PITCH * ((blocks - 1) * rows(depth) + rows(k - (blocks - 1) * depth)),
+    bytes: panels * PANEL_BYTES * ((blocks - 1) * rows(depth) + rows(k - (blocks - 1) * depth)),
   };
 }
 

@@ -4,7 +4,7 @@ import { lower } from '../graph/lower';
 import { activeTrace, type Moded, Trace } from '../graph/trace';
 import type { LoadedProgram } from '../machine/machine';
 import { disassemble, recordCount } from '../machine/program';
-import { sameShape } from '../shape';
+import { type Aval, sameShape } from '../shape';
 import { Tensor } from '../tensor';
 import { flattenTree } from './tree';
 
@@ -50,7 +50,10 @@ export type Compiled<F extends AnyFunction> = ((...args: Parameters<F>) => Retur
 /** A trace that was made, for one kind of arguments and one set of modes. */
 interface Entry {
   key: string;
-  /** The arguments that it was found for last, where none is a tree: what a call in a loop is compared with. */
+  /**
+   * The arguments that it was found for last, where none is a tree: what a call in a loop is compared with. Of tensors their kinds
+   * alone, or batches would live as long as the program.
+   */
   flat: readonly unknown[] | null;
   modes: ReadonlyMap<Moded, boolean>;
   loaded: LoadedProgram;
@@ -104,7 +107,7 @@ export function compile<F extends AnyFunction>(f: F, { threads = 1, fast = false
     const { leaves, rebuild, key } = flattenTree(args);
     const at = entries.findIndex((one) => one.key === key && hasModes(one));
     const entry = at >= 0 ? entries.splice(at, 1)[0]! : trace(f, leaves, rebuild, key, fast);
-    entry.flat = args.every((arg) => isTensor(arg) || typeof arg !== 'object') ? args : null;
+    entry.flat = args.every((arg) => isTensor(arg) || typeof arg !== 'object') ? args.map(kindOf) : null;
     entries.push(entry);
     if (entries.length > KEPT) entries.shift()!.loaded.unload();
     return { entry, leaves };
@@ -127,6 +130,9 @@ export function compile<F extends AnyFunction>(f: F, { threads = 1, fast = false
   });
 }
 
+const kindOf = (arg: unknown): unknown => (isTensor(arg) ? { shape: arg.shape, dtype: arg.dtype } : arg);
+const isKind = ({ shape, dtype }: Aval, tensor: Tensor) => dtype === tensor.dtype && sameShape(shape, tensor.shape);
+
 const isTensor = (arg: unknown): arg is Tensor => arg instanceof Tensor;
 
 const hasModes = ({ modes }: Entry) => {
@@ -140,10 +146,7 @@ function isFor(entry: Entry, args: readonly unknown[]): boolean {
   if (flat?.length !== args.length) return false;
   for (let i = 0; i < args.length; i++) {
     const [known, arg] = [flat[i], args[i]];
-    const alike =
-      isTensor(known) && isTensor(arg)
-        ? known.dtype === arg.dtype && sameShape(known.shape, arg.shape)
-        : Object.is(known, arg);
+    const alike = typeof known === 'object' ? isTensor(arg) && isKind(known as Aval, arg) : Object.is(known, arg);
     if (!alike) return false;
   }
   return hasModes(entry);
