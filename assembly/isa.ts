@@ -33,6 +33,9 @@ export const enum Op {
   GROUP = 15, // run.ts
   CHAIN = 16, // run.ts
   PACK = 17, // pack.ts
+  // From here on in the extension, see extension.ts
+  EXTENSION = 64,
+  ARGSORT = 64, // sort.ts
 }
 
 /** The first three words of every record. */
@@ -530,6 +533,22 @@ export const enum Check {
   SOURCE = 6,
   WORDS = 7,
 }
+/**
+ * ARGSORT: for each row of a contiguous [ROWS, N] the i32 indices that put it in rising order (DESCENDING: falling), equal elements
+ * in the order in which they stand, NaN above all. SPARE is as large as DESTINATION. A chunk runs CHUNK rows.
+ */
+export const enum Argsort {
+  TYPE = 3, // REAL, I32, U8 or BOOL
+  ROWS = 4,
+  N = 5,
+  CHUNK = 6,
+  DESCENDING = 7,
+  SOURCE = 8,
+  DESTINATION = 9,
+  SPARE = 10,
+  WORDS = 11,
+}
+
 /** COMMIT: ends the run here, with Status.NON_FINITE or Status.FAULT, if one was seen. One chunk. */
 export const enum Commit {
   WORDS = 3,

@@ -26,6 +26,10 @@ const NAP: i64 = 20000000;
 /** And between programs, where the notify of a poisoning may have come too early. */
 const SLEEP: i64 = 500000000;
 
+/** Runs a record that only the extension knows: see extension.ts. The host gives it, if a program has such records. */
+@external('env', 'extension')
+declare function extension(record: usize, chunk: i32, scratch: usize): void;
+
 function execute(record: usize, chunk: i32, scratch: usize): void {
   switch (word(record, Record.OP)) {
     case Op.MAP:
@@ -76,6 +80,8 @@ function execute(record: usize, chunk: i32, scratch: usize): void {
     case Op.CHAIN:
       chain(record, chunk, scratch);
       break;
+    default:
+      extension(record, chunk, scratch);
   }
 }
 

@@ -1,5 +1,7 @@
 import coreF64 from 'core:f64';
-import { registerCore } from './machine/cores';
+import extensionF64 from 'extension:f64';
+import { registerBinary } from './machine/cores';
 
 // The one module with a side effect: after it, f64 tensors can be made.
-registerCore('f64', coreF64);
+registerBinary('f64', 'core', coreF64);
+registerBinary('f64', 'extension', extensionF64);

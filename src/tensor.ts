@@ -1,6 +1,6 @@
 import { allocate, type DType, dtypeOf, isReal, type TypedArray } from './dtype';
 import { DataError, DtypeError, ShapeError, TraceError, ValueError } from './errors';
-import { coreBytes } from './machine/cores';
+import { binariesOf } from './machine/cores';
 import { checkShape, type Shape, sameShape, show, sizeOf } from './shape';
 
 /** What stands in for values while a function is traced; graph/graph.ts has the one implementation. */
@@ -242,7 +242,7 @@ export function checkDtype(op: string, dtype: DType): DType {
       expected: 'f32, f64, i32, u8, bool',
     });
   }
-  if (dtype === 'f64') coreBytes('f64');
+  if (dtype === 'f64') binariesOf('f64');
   return dtype;
 }
 

@@ -18,6 +18,22 @@ declare module 'core:fast' {
   export default hex;
 }
 
+declare module 'extension:f32' {
+  /** The wasm of the f32 core's extension, in hexadecimal. */
+  const hex: string;
+  export default hex;
+}
+
+declare module 'extension:f64' {
+  const hex: string;
+  export default hex;
+}
+
+declare module 'extension:fast' {
+  const hex: string;
+  export default hex;
+}
+
 declare module 'worker:source' {
   /** The training worker as the text of one classic script. */
   const text: string;

@@ -1,11 +1,12 @@
 // The modules that are made, not written, declared in src/virtual.d.ts. One plugin for Vite and Vitest, one for esbuild:
 //
 //   core:f32, core:f64, core:fast   the compiled core, in hexadecimal
+//   extension:f32, …                its extension, likewise
 //   worker:source                   src/train/worker.ts and all it imports as the text of one classic script
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { buildCore, corePath } from './core.mjs';
+import { binaryPath, buildCore } from './core.mjs';
 import { root } from './stamp.mjs';
 
 /** The package's own name means its sources, in tests, examples, benchmarks and the web page. */
@@ -20,7 +21,7 @@ export const sources = Object.fromEntries(
   }).map(([entry, file]) => [`wasmgrad${entry}`, join(root, 'src', file)]),
 );
 
-const names = /^(core:f32|core:f64|core:fast|worker:source)$/;
+const names = /^((core|extension):(f32|f64|fast)|worker:source)$/;
 
 /**
  * The worker starts helper threads from its own text, which cannot be a constant inside itself: a function's toString()
@@ -52,7 +53,7 @@ async function contentOf(name) {
   await buildCore();
   // Not base64: gzip, which all that is served goes through, finds repetitions only where they start at a whole character.
   // Packed, it comes to 1.12 times the binary, base64 to 1.43 times.
-  return readFile(corePath(name.slice('core:'.length)), 'hex');
+  return readFile(binaryPath(name.replace(':', '-')), 'hex');
 }
 
 /** For esbuild. */

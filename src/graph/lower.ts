@@ -384,6 +384,7 @@ function encode(
     outputs: outputs.map(placeOf),
     cells: [],
     records,
+    extended: records.some(({ op }) => op >= Op.EXTENSION),
     threads: threadsFor(groups),
   };
 }
@@ -407,6 +408,7 @@ const NAMES: Record<Op, string> = {
   [Op.GROUP]: 'group',
   [Op.CHAIN]: 'map_reduce',
   [Op.PACK]: 'pack',
+  [Op.ARGSORT]: 'argsort',
 };
 
 /** A record as a line of a listing: kernel, what it is for, results ← operands. */

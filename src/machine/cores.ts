@@ -4,22 +4,30 @@ import { DtypeError, ValueError } from '../errors';
 /** A build of the core: for a precision, or for f32 with relaxed SIMD, which is faster and gives other bits on other machines. */
 export type Build = Real | 'fast';
 
-const cores = new Map<Build, Uint8Array<ArrayBuffer>>();
+/** The wasm of a build: the core, and the extension, with kernels that only some programs need, where an op of theirs is there. */
+export interface Binaries {
+  core: Uint8Array<ArrayBuffer>;
+  extension: Uint8Array<ArrayBuffer> | null;
+}
+
+const known = new Map<Build, Partial<Binaries>>();
 const modules = new Map<string, WebAssembly.Module>();
 
-/** Makes a build of the core known: its bytes, or their hexadecimal digits. */
-export function registerCore(build: Build, core: string | Uint8Array<ArrayBuffer>): void {
-  if (!cores.has(build)) cores.set(build, typeof core === 'string' ? decode(core) : core);
+/** Makes a part of a build known: its bytes, or their hexadecimal digits. */
+export function registerBinary(build: Build, part: keyof Binaries, wasm: string | Uint8Array<ArrayBuffer>): void {
+  const parts = known.get(build) ?? {};
+  parts[part] ??= typeof wasm === 'string' ? decode(wasm) : wasm;
+  known.set(build, parts);
 }
 
 function decode(hex: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
 }
 
-/** The bytes of a build, to hand to a worker. */
-export function coreBytes(build: Build): Uint8Array<ArrayBuffer> {
-  const bytes = cores.get(build);
-  if (bytes) return bytes;
+/** What is known of a build, to hand to a worker. Throws where its core is not loaded. */
+export function binariesOf(build: Build): Binaries {
+  const { core, extension = null } = known.get(build) ?? {};
+  if (core) return { core, extension };
   if (build === 'fast') {
     throw new ValueError("fast: true needs its own core; add import 'wasmgrad/fast' once, before the first call.", {
       code: 'CORE_NOT_LOADED',
@@ -36,24 +44,49 @@ export function coreBytes(build: Build): Uint8Array<ArrayBuffer> {
   });
 }
 
-/** Whether this engine has what the relaxed build is made of. */
-export function canRelax(): boolean {
-  return WebAssembly.validate(coreBytes('fast'));
+/** Makes known what a worker was handed. */
+export function registerBinaries(build: Build, { core, extension }: Binaries): void {
+  registerBinary(build, 'core', core);
+  if (extension) registerBinary(build, 'extension', extension);
 }
 
-/** A build as a module whose memory import is shared or not: the same code, one flag apart. */
-export function coreModule(build: Build, shared: boolean): WebAssembly.Module {
-  const key = `${build} ${shared}`;
+/** Whether this engine has what the relaxed build is made of. */
+export function canRelax(): boolean {
+  return WebAssembly.validate(binariesOf('fast').core);
+}
+
+/** A part of a build as a module whose memory import is shared or not: the same code, one flag apart. */
+function moduleOf(build: Build, part: keyof Binaries, shared: boolean): WebAssembly.Module {
+  const key = `${build} ${part} ${shared}`;
   let module = modules.get(key);
   if (!module) {
-    const bytes = coreBytes(build);
+    const bytes = binariesOf(build)[part]!;
     module = new WebAssembly.Module(shared ? bytes : unshare(bytes));
     modules.set(key, module);
   }
   return module;
 }
 
-/** A copy of the core whose memory import lost its shared bit: flags 3 (maximum, shared) become 1 (maximum). */
+/** The exports of a core; see assembly/run.ts. */
+export interface Core {
+  run(program: number, threads: number): number;
+  step(record: number): void;
+  serve(thread: number): void;
+}
+
+/** A core on a memory, `extended` by the kernels of its extension or without them. */
+export function instantiate(
+  build: Build,
+  memory: WebAssembly.Memory,
+  { shared, extended }: { shared: boolean; extended: boolean },
+): Core {
+  const start = (part: keyof Binaries, env: WebAssembly.ModuleImports) =>
+    new WebAssembly.Instance(moduleOf(build, part, shared), { env }).exports;
+  const extension = extended ? start('extension', { memory }).execute! : () => {};
+  return start('core', { memory, extension }) as unknown as Core;
+}
+
+/** A copy of a wasm whose memory import lost its shared bit: flags 3 (maximum, shared) become 1 (maximum). */
 function unshare(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const copy = bytes.slice();
   const name = [3, ...'env'].map((c) => (typeof c === 'number' ? c : c.charCodeAt(0)));

@@ -2,31 +2,19 @@ import { Control, Gemm, Op, SCRATCH_BYTES, Status } from '../../assembly/isa';
 import { allocate, bytesOf, isReal, type TypedArray, viewOf } from '../dtype';
 import { DivergenceError, IndexError, WorkerError } from '../errors';
 import { show, sizeOf } from '../shape';
-import { type Build, canRelax, coreBytes, coreModule } from './cores';
+import { type Binaries, type Build, binariesOf, type Core, canRelax, instantiate } from './cores';
 import { canShare, Memory } from './memory';
 import { type Place, type Program, type RecordNote, Segment } from './program';
 import { spawn, type WorkerHandle } from './spawn';
 import type { Storage } from './storage';
-
-/** The exports of a build of the core; see assembly/run.ts. */
-interface Core {
-  run(program: number, threads: number): number;
-  step(record: number): void;
-  serve(thread: number): void;
-}
 
 /** The first message to a worker that is to be a helper thread. */
 export interface ThreadMessage {
   role: 'thread';
   memory: WebAssembly.Memory;
   build: Build;
-  core: Uint8Array<ArrayBuffer>;
+  binaries: Binaries;
   thread: number;
-}
-
-export function instantiate(build: Build, memory: WebAssembly.Memory, shared: boolean): Core {
-  const instance = new WebAssembly.Instance(coreModule(build, shared), { env: { memory } });
-  return instance.exports as unknown as Core;
 }
 
 /** Whether this thread may sleep on a shared word: a page's main thread may not, so it runs programs alone. */
@@ -42,8 +30,12 @@ function canWait(): boolean {
 /** What runs programs: one linear memory, a core for each precision in use, and helper threads where memory is shared. */
 export class Machine {
   readonly memory = new Memory();
-  private readonly cores = new Map<Build, Core>();
-  private readonly helpers: Record<Build, WorkerHandle[]> = { f32: [], f64: [], fast: [] };
+  private readonly cores = new Map<Build, { core: Core; extended: boolean }>();
+  private readonly helpers: Record<Build, { worker: WorkerHandle; extended: boolean }[]> = {
+    f32: [],
+    f64: [],
+    fast: [],
+  };
   private scratchThreads = 0;
 
   /** Threads need a memory that can be shared, and a realm that may wait on it. */
@@ -61,18 +53,24 @@ export class Machine {
     );
   }
 
-  core(build: Build): Core {
-    let core = this.cores.get(build);
-    if (!core) {
-      core = instantiate(build, this.memory.wasm, this.memory.shared);
-      this.cores.set(build, core);
+  /** The core of a build, with the extension if a program needs that. */
+  core(build: Build, extended: boolean): Core {
+    let found = this.cores.get(build);
+    if (!found || (extended && !found.extended)) {
+      const { wasm, shared } = this.memory;
+      found = { core: instantiate(build, wasm, { shared, extended }), extended };
+      this.cores.set(build, found);
     }
-    return core;
+    return found.core;
   }
 
   /** Starts helper threads until there are `threads` in all; returns how many there can be here. */
-  provide(build: Build, threads: number): number {
+  provide(build: Build, extended: boolean, threads: number): number {
     const helpers = this.helpers[build];
+    // Those that started before there was an extension do not have it.
+    if (extended && helpers.some((helper) => !helper.extended)) {
+      for (const { worker } of helpers.splice(0)) worker.terminate();
+    }
     if (threads <= helpers.length + 1) return threads;
     if (!this.mayShare) return 1;
     if (!this.memory.shared) {
@@ -81,30 +79,31 @@ export class Machine {
     }
     this.reserveScratch(threads);
     while (helpers.length < threads - 1) {
-      let helper: WorkerHandle;
+      let worker: WorkerHandle;
       try {
-        helper = spawn();
+        worker = spawn();
       } catch {
         // Where a page's policy forbids more workers, this thread does all the work: a run never waits for helpers.
         return helpers.length + 1;
       }
       const thread = helpers.length + 1;
-      helper.endpoint.postMessage({
+      const binaries = binariesOf(build);
+      worker.endpoint.postMessage({
         role: 'thread',
         memory: this.memory.wasm,
         build,
-        core: coreBytes(build),
+        binaries,
         thread,
       } satisfies ThreadMessage);
-      helper.unref();
-      helpers.push(helper);
+      worker.unref();
+      helpers.push({ worker, extended: binaries.extension !== null });
     }
     return threads;
   }
 
   /** Ends the helper threads; the machine goes on alone. */
   close(): void {
-    for (const helpers of Object.values(this.helpers)) for (const helper of helpers.splice(0)) helper.terminate();
+    for (const helpers of Object.values(this.helpers)) for (const { worker } of helpers.splice(0)) worker.terminate();
   }
 
   /** One word of the control block. */
@@ -190,10 +189,10 @@ export class LoadedProgram {
    * `fill` is called again where a divergence has to be traced, since the arena reuses the inputs' place.
    */
   run(fill: (program: this) => void, threads = 1): void {
-    const { machine, build } = this;
-    const granted = machine.provide(build, threads);
+    const { machine, build, program } = this;
+    const granted = machine.provide(build, program.extended, threads);
     fill(this);
-    const status = machine.core(build).run(this.image, granted);
+    const status = machine.core(build, program.extended).run(this.image, granted);
     if (status === Status.DONE) return;
     if (status === Status.FAULT) throw this.fault();
     if (status === Status.POISONED) throw new WorkerError('a thread of the machine died.', { op: 'run' });
@@ -237,8 +236,8 @@ export class LoadedProgram {
    * not finite out of finite operands. Infinities that are meant, such as a mask's, have none; then it is the first NaN.
    */
   private divergence(): DivergenceError {
-    const { records, inputs } = this.program;
-    const core = this.machine.core(this.build);
+    const { records, inputs, extended } = this.program;
+    const core = this.machine.core(this.build, extended);
     const tainted: Span[] = inputs.filter((place) => !this.isFinite(place)).map(spanOf);
     let firstNaN: RecordNote | null = null;
     for (const [i, record] of records.entries()) {
@@ -273,7 +272,7 @@ export class LoadedProgram {
     const words = new Int32Array(this.machine.memory.buffer as ArrayBuffer, this.image + record.word * 4, Gemm.WORDS);
     const ending = words.slice(Gemm.RELU, Gemm.FIRST_ADDEND);
     words.fill(0, Gemm.RELU, Gemm.FIRST_ADDEND);
-    this.machine.core(this.build).step(this.image + record.word * 4);
+    this.machine.core(this.build, this.program.extended).step(this.image + record.word * 4);
     words.set(ending, Gemm.RELU);
     const [product, ...others] = record.name.split('+');
     const name = record.writes.every((place) => this.isFinite(place)) ? others.join('+') : product!;

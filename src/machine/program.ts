@@ -53,6 +53,8 @@ export interface Program {
   outputs: Place[];
   cells: { dtype: DType; size: number; written: boolean }[];
   records: RecordNote[];
+  /** Whether it has records that only the extension can run. */
+  extended: boolean;
   /** How many threads it gains from: 1 where they would spend longer on meeting than they save. */
   threads: number;
 }

@@ -9,6 +9,7 @@ import { checkDtype, full, type Operand, Tensor } from '../tensor';
 type UnaryRule = (g: Tensor, x: Tensor, y: Tensor) => Tensor;
 
 /** An elementwise function of one real tensor. `rule` is its gradient: from g, x and y = f(x). */
+/* @__NO_SIDE_EFFECTS__ */
 function unary(name: string, fn: Fn, rule?: UnaryRule, whole?: Fn): (x: Operand) => Tensor {
   const op = defineOp({
     name,
@@ -27,6 +28,7 @@ function unary(name: string, fn: Fn, rule?: UnaryRule, whole?: Fn): (x: Operand)
 type BinaryRule = (g: Tensor, a: Tensor, b: Tensor, y: Tensor) => [Tensor | null, Tensor];
 
 /** An elementwise function of two tensors of one dtype, which broadcast. */
+/* @__NO_SIDE_EFFECTS__ */
 function binary(name: string, fn: Fn, whole: Fn | null, rule: BinaryRule): (a: Operand, b: Operand) => Tensor {
   const op = defineOp({
     name,
@@ -48,6 +50,7 @@ function binary(name: string, fn: Fn, whole: Fn | null, rule: BinaryRule): (a: O
 }
 
 /** A comparison: two tensors of one dtype -> bool. `swap` turns a > b into b < a. */
+/* @__NO_SIDE_EFFECTS__ */
 function comparison(name: string, fns: [Fn, Fn, Fn], swap = false): (a: Operand, b: Operand) => Tensor {
   const op = defineOp({
     name,
@@ -65,6 +68,7 @@ function comparison(name: string, fns: [Fn, Fn, Fn], swap = false): (a: Operand,
 }
 
 /** A function of booleans. */
+/* @__NO_SIDE_EFFECTS__ */
 function logical(name: string, fn: Fn): (...operands: Tensor[]) => Tensor {
   const op = defineOp({
     name,
@@ -111,7 +115,7 @@ export function pow(a: Operand, b: Operand): Tensor {
   return power(a, b);
 }
 
-const powScalar = defineOp<{ exponent: number }>({
+const powScalar = /* @__PURE__ */ defineOp<{ exponent: number }>({
   name: 'powScalar',
   version: 1,
   shape: ([x]) => {
@@ -168,7 +172,7 @@ interface SoftplusOptions {
 }
 
 // An op of its own for the sake of its gradient: that of the formula, composed, would be 0 at x = 0 in place of 1/2.
-const softplusOp = defineOp<SoftplusOptions>({
+const softplusOp = /* @__PURE__ */ defineOp<SoftplusOptions>({
   name: 'softplus',
   version: 1,
   shape: ([x]) => {
@@ -234,7 +238,7 @@ export const logicalOr = logical('logicalOr', Fn.OR);
 export const logicalXor = logical('logicalXor', Fn.XOR);
 export const logicalNot = logical('logicalNot', Fn.NOT);
 
-const finite = defineOp({
+const finite = /* @__PURE__ */ defineOp({
   name: 'isFinite',
   version: 1,
   shape: ([x]) => {
@@ -250,7 +254,7 @@ export function isFinite(x: Tensor): Tensor {
   return finite([x])[0]!;
 }
 
-const select = defineOp({
+const select = /* @__PURE__ */ defineOp({
   name: 'where',
   version: 1,
   // bool [...] x [...] x [...] -> broadcast
@@ -289,7 +293,7 @@ const CASTS: Record<string, Fn> = {
   'bool u8': Fn.COPY_B,
 };
 
-const castOp = defineOp<{ dtype: DType }>({
+const castOp = /* @__PURE__ */ defineOp<{ dtype: DType }>({
   name: 'cast',
   version: 1,
   shape: ([x], { dtype }) => [{ shape: x!.shape, dtype: checkDtype('cast', dtype) }],

@@ -31,7 +31,7 @@ function pickedFrom(x: View, elements: number, index: View, { shape }: View, ind
       ];
 }
 
-const gatherOp: Defined<Picking> = defineOp<Picking>({
+const gatherOp: Defined<Picking> = /* @__PURE__ */ defineOp<Picking>({
   name: 'gather',
   version: 1,
   // [O, N, I] x i32 [O, C, I] or [C] -> [O, C, I]
@@ -89,7 +89,7 @@ const gatherOp: Defined<Picking> = defineOp<Picking>({
   ],
 });
 
-const scatterAddOp: Defined<Picking & { n: number }> = defineOp<Picking & { n: number }>({
+const scatterAddOp: Defined<Picking & { n: number }> = /* @__PURE__ */ defineOp<Picking & { n: number }>({
   name: 'scatterAdd',
   version: 1,
   // [O, C, I] x i32 [O, C, I] or [C] -> [O, N, I]

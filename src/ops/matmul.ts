@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor';
 import { add } from './elementwise';
 import { reshape, transpose } from './movement';
 
-const matmulOp: Defined = defineOp({
+const matmulOp: Defined = /* @__PURE__ */ defineOp({
   name: 'matmul',
   version: 1,
   // [..., M, K] x [..., K, N] -> [..., M, N]

@@ -18,7 +18,7 @@ import { checkCounts, checkNumber, checkOption, type Tensor } from '../tensor';
 
 // Most of these only look at memory differently: they emit nothing, and kernels read through the strides.
 
-const reshapeOp = defineOp<{ shape: Shape }>({
+const reshapeOp = /* @__PURE__ */ defineOp<{ shape: Shape }>({
   name: 'reshape',
   version: 1,
   shape: ([x], { shape }) => [{ shape, dtype: x!.dtype }],
@@ -45,7 +45,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return sameShape(wanted, x.shape) ? x : reshapeOp([x], { shape: wanted })[0]!;
 }
 
-const permuteOp = defineOp<{ order: number[] }>({
+const permuteOp = /* @__PURE__ */ defineOp<{ order: number[] }>({
   name: 'permute',
   version: 1,
   shape: ([x], { order }) => [{ shape: order.map((axis) => x!.shape[axis]!), dtype: x!.dtype }],
@@ -90,7 +90,7 @@ export function transpose(x: Tensor, axis0 = -2, axis1 = -1): Tensor {
   return permute(x, order);
 }
 
-const broadcastOp = defineOp<{ shape: Shape }>({
+const broadcastOp = /* @__PURE__ */ defineOp<{ shape: Shape }>({
   name: 'broadcastTo',
   version: 1,
   shape: ([x], { shape }) => [{ shape, dtype: x!.dtype }],
@@ -127,7 +127,7 @@ interface Ranges {
   ranges: { start: number; step: number; count: number }[];
 }
 
-const sliceOp: Op<Ranges> = defineOp<Ranges>({
+const sliceOp: Op<Ranges> = /* @__PURE__ */ defineOp<Ranges>({
   name: 'slice',
   version: 1,
   shape: ([x], { ranges }) => [{ shape: ranges.map(({ count }) => count), dtype: x!.dtype }],
@@ -144,7 +144,7 @@ const sliceOp: Op<Ranges> = defineOp<Ranges>({
 });
 
 /** The transpose of slice: zeros of `shape`, with x written where the slice was taken. */
-const placeOp: Op<Ranges & { shape: Shape; value?: number }> = defineOp({
+const placeOp: Op<Ranges & { shape: Shape; value?: number }> = /* @__PURE__ */ defineOp({
   name: 'place',
   version: 1,
   shape: ([x], { shape }) => [{ shape, dtype: x!.dtype }],
@@ -362,7 +362,7 @@ export function pad(
   return placeOp([x], { ranges, shape, value })[0]!;
 }
 
-const concatOp = defineOp<{ axis: number }>({
+const concatOp = /* @__PURE__ */ defineOp<{ axis: number }>({
   name: 'concat',
   version: 1,
   // [..., a, ...], [..., b, ...], … -> [..., a + b + …, ...]
@@ -479,7 +479,7 @@ export function flatten(
 }
 
 /** A copy that gradients do not pass: what is computed from it counts as constant. */
-const detachOp = defineOp({
+const detachOp = /* @__PURE__ */ defineOp({
   name: 'detach',
   version: 1,
   shape: ([x]) => [x!],
@@ -492,7 +492,7 @@ export function detach(x: Tensor): Tensor {
 }
 
 /** x under another name, so that `grad` can tell its argument from other uses of the same value. @internal */
-export const aliasOp = defineOp({
+export const aliasOp = /* @__PURE__ */ defineOp({
   name: 'alias',
   version: 1,
   shape: ([x]) => [x!],

@@ -20,7 +20,7 @@ function operands(program: Emitter, views: View[]): View[] {
 }
 
 /** parameter, gradient, lr (rank 0), step (i32, rank 0), and the momentum buffer if there is one -> new parameter, new buffer. */
-export const sgdUpdate = defineOp<SgdOptions>({
+export const sgdUpdate = /* @__PURE__ */ defineOp<SgdOptions>({
   name: 'sgd',
   version: 1,
   shape: ([parameter, gradient, lr, , buffer]) => {
@@ -75,7 +75,7 @@ export interface AdamOptions {
 }
 
 /** parameter, gradient, lr (rank 0), step (i32, rank 0), m, v -> new parameter, new m, new v. */
-export const adamUpdate = defineOp<AdamOptions>({
+export const adamUpdate = /* @__PURE__ */ defineOp<AdamOptions>({
   name: 'adam',
   version: 1,
   shape: ([parameter, gradient, lr, , m, v]) => {

@@ -81,7 +81,7 @@ interface DrawOptions {
   draw: number;
 }
 
-const randomOp = defineOp<DrawOptions>({
+const randomOp = /* @__PURE__ */ defineOp<DrawOptions>({
   name: 'random',
   version: 1,
   impure: true,

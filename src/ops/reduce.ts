@@ -96,6 +96,7 @@ function reduceBlocks(
   if (blocks > 1) reduceBlocks(program, fn, out, target, outer, blocks, inner);
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 function defineReduction(
   name: string,
   fn: ReduceFn,
@@ -206,6 +207,7 @@ function productOfOthers(x: Tensor, axes: number[]): Tensor {
   );
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 function reduction(name: string, op: (inputs: Tensor[], options: Axes) => Tensor[]) {
   return (x: Tensor, { axis, keepDims = false }: ReduceOptions = {}): Tensor => {
     const axes = normalizeAxes(name, axis, x.shape);

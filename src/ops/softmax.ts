@@ -20,7 +20,7 @@ function rows({ shape }: Aval): { rows: number; n: number; per: number; chunks: 
   return { rows: count, n, ...cut(count, Math.ceil(4096 / Math.max(1, n))) };
 }
 
-const softmaxOp = defineOp<Log>({
+const softmaxOp = /* @__PURE__ */ defineOp<Log>({
   name: 'softmax',
   version: 1,
   // [..., N] -> [..., N]
@@ -59,7 +59,7 @@ const softmaxOp = defineOp<Log>({
 });
 
 /** The cotangent of softmax's input from its output y and the cotangent g: the Jacobian is never formed. */
-const softmaxBackward = defineOp<Log>({
+const softmaxBackward = /* @__PURE__ */ defineOp<Log>({
   name: 'softmaxBackward',
   version: 1,
   // [..., N] x [..., N] -> [..., N]

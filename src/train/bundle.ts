@@ -4,7 +4,7 @@ import { theMachine } from '../graph/execute';
 import type { Graph } from '../graph/graph';
 import { lower } from '../graph/lower';
 import { Trace } from '../graph/trace';
-import { coreBytes } from '../machine/cores';
+import { binariesOf } from '../machine/cores';
 import type { Aval } from '../shape';
 import type { Tensor } from '../tensor';
 import type { Bundle, BundledProgram, CellValue } from './protocol';
@@ -51,7 +51,7 @@ export class BundleBuilder {
     theMachine(); // registers the f32 core
     const real = this.real ?? 'f32';
     const cells = this.cells.map((cell): CellValue => ({ dtype: cell.dtype, values: cell.values() }));
-    return { core: { real, bytes: coreBytes(real) }, cells, programs: this.fresh(), threads };
+    return { real, binaries: binariesOf(real), cells, programs: this.fresh(), threads };
   }
 
   /** The most threads that any of the programs gains from. */

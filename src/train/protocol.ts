@@ -1,5 +1,6 @@
 import type { DType, Real, TypedArray } from '../dtype';
 import type { ErrorRecord } from '../errors';
+import type { Binaries } from '../machine/cores';
 import type { Program } from '../machine/program';
 import type { EpochEvent, StepColumns, TrainEvent } from './events';
 
@@ -19,7 +20,8 @@ export interface BundledProgram {
 
 /** Everything a worker needs to compute. */
 export interface Bundle {
-  core: { real: Real; bytes: Uint8Array<ArrayBuffer> };
+  real: Real;
+  binaries: Binaries;
   cells: CellValue[];
   programs: BundledProgram[];
   threads: number;

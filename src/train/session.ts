@@ -2,7 +2,7 @@ import { wrap } from 'comlink';
 import { batches } from '../data/batches';
 import { allocate, type TypedArray } from '../dtype';
 import { serializeError } from '../errors';
-import { registerCore } from '../machine/cores';
+import { registerBinaries } from '../machine/cores';
 import { type LoadedProgram, Machine } from '../machine/machine';
 import { Storage } from '../machine/storage';
 import { sizeOf } from '../shape';
@@ -73,8 +73,8 @@ class Store {
   private readonly programs: LoadedProgram[] = [];
   private readonly threads: number;
 
-  constructor({ core, cells, programs, threads }: Bundle) {
-    registerCore(core.real, core.bytes);
+  constructor({ real, binaries, cells, programs, threads }: Bundle) {
+    registerBinaries(real, binaries);
     this.threads = threads;
     this.cells = cells.map(({ dtype, values }) => ({ dtype, storage: new Storage(dtype, values.length, values) }));
     for (const program of programs) this.load(program);

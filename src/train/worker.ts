@@ -1,7 +1,7 @@
 import { type Endpoint, expose } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import { registerCore } from '../machine/cores';
-import { instantiate, type ThreadMessage } from '../machine/machine';
+import { instantiate, registerBinaries } from '../machine/cores';
+import type { ThreadMessage } from '../machine/machine';
 import { createSession } from './session';
 
 // The worker's script: a training session, or, if its first message says so, a helper thread of one.
@@ -13,8 +13,9 @@ const endpoint: Endpoint = port ? nodeEndpoint(port) : (globalThis as unknown as
 endpoint.addEventListener('message', (event) => {
   const message = (event as MessageEvent<ThreadMessage | undefined>).data;
   if (message?.role !== 'thread') return;
-  registerCore(message.build, message.core);
+  const { build, binaries, memory, thread } = message;
+  registerBinaries(build, binaries);
   // Never returns: the thread sleeps in the core until a program needs it.
-  instantiate(message.build, message.memory, true).serve(message.thread);
+  instantiate(build, memory, { shared: true, extended: binaries.extension !== null }).serve(thread);
 });
 expose(createSession(), endpoint);

@@ -1,5 +1,7 @@
 import f32 from 'core:f32';
 import f64 from 'core:f64';
+import extensionF32 from 'extension:f32';
+import extensionF64 from 'extension:f64';
 import { instantiateSync } from '@assemblyscript/loader';
 import * as isa from '../../assembly/isa';
 import { ALIGNMENT, Control, Record as Header, Op, SCRATCH_BYTES, SLACK } from '../../assembly/isa';
@@ -29,10 +31,12 @@ export class Core {
 
   constructor(
     readonly precision: 'f32' | 'f64',
-    hex: string,
+    core: string,
+    extension: string,
   ) {
-    const wasm = Uint8Array.from(hex.match(/../g)!, (byte) => Number.parseInt(byte, 16));
-    const { exports } = instantiateSync<{ run: Core['execute'] }>(wasm, { env: { memory: this.memory } });
+    const { memory } = this;
+    const { execute } = start<{ execute: () => void }>(extension, { memory });
+    const exports = start<{ run: Core['execute'] }>(core, { memory, extension: execute });
     this.execute = exports.run;
     this.reset();
   }
@@ -115,6 +119,11 @@ export class Core {
   }
 }
 
+function start<T extends Record<string, unknown>>(hex: string, env: Record<string, unknown>): T {
+  const wasm = Uint8Array.from(hex.match(/../g)!, (byte) => Number.parseInt(byte, 16));
+  return instantiateSync<T>(wasm, { env }).exports;
+}
+
 /** The two words of a number in an operand that is an f64. */
 export function doubleWords(value: number): [low: number, high: number] {
   const [low, high] = new Int32Array(Float64Array.of(value).buffer);
@@ -136,4 +145,4 @@ export function sequence(seed: number): () => number {
 export const fnCodes = (isa as unknown as { Fn: Record<string, number> }).Fn;
 
 /** Both builds, for `describe.each`. */
-export const cores = [new Core('f32', f32), new Core('f64', f64)];
+export const cores = [new Core('f32', f32, extensionF32), new Core('f64', f64, extensionF64)];

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { HEAP_BASE } from '../../assembly/isa';
 import { theMachine } from '../../src/graph/execute';
-import { coreBytes } from '../../src/machine/cores';
+import { binariesOf } from '../../src/machine/cores';
+import '../../src/ops/sort'; // which has the extension
 import 'wasmgrad/f64';
 import 'wasmgrad/fast';
 
@@ -41,17 +42,19 @@ function dataSegments(bytes: Uint8Array): [from: number, to: number][] {
 it('keeps the tables of all cores apart, and below all that is allocated', () => {
   theMachine();
   const { targets } = JSON.parse(readFileSync(join(import.meta.dirname, '../../asconfig.json'), 'utf8'));
-  const bounds = {
-    f32: [targets.f32.memoryBase, targets.fast.memoryBase],
-    fast: [targets.fast.memoryBase, targets.f64.memoryBase],
-    f64: [targets.f64.memoryBase, HEAP_BASE],
-  };
-  for (const real of ['f32', 'fast', 'f64'] as const) {
-    for (const [from, to] of dataSegments(coreBytes(real))) {
-      expect(from).toBeGreaterThanOrEqual(bounds[real][0]);
-      expect(to).toBeLessThanOrEqual(bounds[real][1]);
+  const bases = Object.entries<{ memoryBase: number }>(targets).map(([target, { memoryBase }]) => ({
+    target,
+    memoryBase,
+  }));
+  bases.sort((a, b) => a.memoryBase - b.memoryBase);
+  expect(bases).toHaveLength(6);
+  bases.forEach(({ target, memoryBase }, i) => {
+    const [part, build] = target.split('-') as ['core' | 'extension', 'f32' | 'f64' | 'fast'];
+    for (const [from, to] of dataSegments(binariesOf(build)[part]!)) {
+      expect(from).toBeGreaterThanOrEqual(memoryBase);
+      expect(to).toBeLessThanOrEqual(bases[i + 1]?.memoryBase ?? HEAP_BASE);
     }
-  }
+  });
 });
 
 it('finds data segments where there are some', () => {

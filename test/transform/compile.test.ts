@@ -366,7 +366,7 @@ describe('a training step', () => {
     const { step, x, y } = trainable();
     step(x, y);
     const machine = theMachine();
-    const core = machine.core('f32');
+    const core = machine.core('f32', false);
     const calls = vi.fn(core.run.bind(core));
     const of = vi.spyOn(machine, 'core').mockReturnValue({ ...core, run: calls });
     const allocate = vi.spyOn(machine.memory, 'allocate');

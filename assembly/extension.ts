@@ -1,0 +1,15 @@
+import { Op, Record } from './isa';
+import { argsort } from './kernels/sort';
+import { word } from './real';
+
+/**
+ * The extension: kernels that an application with dense layers alone does not need, as a wasm of their own on the same memory. The
+ * core calls it for every opcode from Op.EXTENSION on; src/ops/extension.ts sees to it that only those carry it who have such an op.
+ */
+export function execute(record: usize, chunk: i32, scratch: usize): void {
+  switch (word(record, Record.OP)) {
+    case Op.ARGSORT:
+      argsort(record, chunk);
+      break;
+  }
+}
