@@ -17,6 +17,7 @@ export { memory } from './graph/execute';
 export { assign } from './graph/trace';
 export * as nn from './nn/index';
 export * from './nn/loss/index';
+export { type MixupOptions, mixup } from './nn/mixup';
 export { Module, Parameter, type StateDict } from './nn/module';
 export * from './ops/activation';
 export * from './ops/distance';
@@ -50,6 +51,8 @@ export {
   bernoulli,
   defaultGenerator,
   dropout,
+  dropout1d,
+  dropout2d,
   Generator,
   manualSeed,
   normal,
@@ -57,6 +60,7 @@ export {
   randint,
   randn,
   randperm,
+  stochasticDepth,
   uniform,
 } from './ops/random';
 export { all, any, argmax, argmin, cumsum, logsumexp, max, mean, min, prod, std, sum, variance } from './ops/reduce';

@@ -54,6 +54,8 @@ const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: O
   tensorSplit: ([x], [sections, at], options) =>
     wasmgrad.tensorSplit(x!, sections as number, options).at(at as number)!,
   unbind: ([x], [at], options) => wasmgrad.unbind(x!, options)[at as number]!,
+  l1Penalty: (inputs, [weight]) => wasmgrad.l1Penalty(inputs, weight as number),
+  l2Penalty: (inputs, [weight]) => wasmgrad.l2Penalty(inputs, weight as number),
   stack: (inputs, _, options) => wasmgrad.stack(inputs, options),
   squeeze: ([x], _, { axis }) => wasmgrad.squeeze(x!, axis as number | undefined),
   unsqueeze: ([x], _, { axis }) => wasmgrad.unsqueeze(x!, axis as number),

@@ -9,6 +9,7 @@ import { cases } from './cases';
 /** Public functions of src/ops whose results follow from a seed or change state: random.test.ts has them. */
 const ELSEWHERE = [
   ...['rand', 'uniform', 'randn', 'normal', 'bernoulli', 'randint', 'randperm', 'dropout', 'manualSeed', 'Generator'],
+  ...['dropout1d', 'dropout2d', 'stochasticDepth'],
 ];
 /** Ops that only these tests and test/optim reach. */
 const OPS_ELSEWHERE = ['random', 'sgd', 'adam'];

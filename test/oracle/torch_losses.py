@@ -380,4 +380,31 @@ def likelihoods():
     loss('gaussianNllLoss', held, F.gaussian_nll_loss, {'eps': 0.1}, note='the slope passes the bound')
 
 
+@group
+def penalties():
+    def l1(*parameters, weight):
+        return weight * sum(x.abs().sum() for x in parameters)
+
+    def l2(*parameters, weight):
+        return weight * sum(x.square().sum() for x in parameters) / 2
+
+    for op, call in [('l1Penalty', l1), ('l2Penalty', l2)]:
+        for shapes in [
+            [()],
+            [(4,)],
+            [(1,)],
+            [(3, 2)],
+            [(0, 2)],
+            [(2, 1, 3)],
+            [(3, 2), (3,)],
+            [(2, 3), (), (4,)],
+            [(2, 2, 1, 2), (0,), (1, 3)],
+        ]:
+            for weight in [0.3, -2.0]:
+                inputs = [normal(*shape) + 0.0005 for shape in shapes]
+                case(op, inputs, lambda *all: call(*all, weight=weight), positional=[weight])
+        case(op, [f64([-1.5, 0.0, 2.0])], lambda x: call(x, weight=1.0), positional=[1], note='the slope at 0 is 0')
+        case(op, [normal(2, 2)], lambda x: call(x, weight=0.0), positional=[0])
+
+
 record('losses.json')
