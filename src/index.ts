@@ -39,6 +39,7 @@ export {
   reshape,
   roll,
   slice,
+  splitWithSizes,
   squeeze,
   stack,
   tensorSplit,

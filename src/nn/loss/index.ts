@@ -5,3 +5,4 @@ export * from './likelihood';
 export * from './penalty';
 export type { LossOptions, Reduction } from './reduction';
 export * from './regression';
+export * from './sequences';
