@@ -14,6 +14,7 @@ export * from './errors';
 export { readSafetensors, type StoredTensor, writeSafetensors } from './formats/safetensors';
 export { defineOp } from './graph/define-op';
 export { memory } from './graph/execute';
+export type { Op, OpDefinition, Residuals } from './graph/op';
 export { assign } from './graph/trace';
 export * as nn from './nn/index';
 export * from './nn/loss/index';

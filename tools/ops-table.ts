@@ -101,6 +101,8 @@ function ordersOf(op: Op, samples: Sample[]): string {
 export function opsTable(): string {
   const samples = samplesOfCases();
   const rows = [...ops.values()]
+    // Those from outside the package, such as the README's own, have a prefix.
+    .filter(({ name }) => !name.includes('.'))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map((op) => {
       const own = samples.get(op.name) ?? [ELSEWHERE];
