@@ -130,7 +130,7 @@ function drawReal(
 
 /** Uniform numbers in [0, 1). */
 export function rand(shape: Shape, options: RandomOptions = {}): Tensor {
-  return uniform(shape, { ...options });
+  return drawReal('rand', RandomKind.UNIFORM, shape, 0, 1, options);
 }
 
 /** Uniform numbers in [low, high). */
@@ -143,7 +143,7 @@ export function uniform(
 
 /** Standard normal numbers. */
 export function randn(shape: Shape, options: RandomOptions = {}): Tensor {
-  return normal(shape, { ...options });
+  return drawReal('randn', RandomKind.NORMAL, shape, 0, 1, options);
 }
 
 /** Normal numbers. */
