@@ -58,6 +58,16 @@ describe('dropout of more than single elements', () => {
     expectSameBits(compile(() => draw(0.5, true))(), eager);
   });
 
+  it.each([
+    [dropout1d, [6, 5, 4]],
+    [dropout2d, [6, 5, 2, 2]],
+    [stochasticDepth, [20, 3]],
+  ] as [(x: Tensor) => Tensor, number[]][])('%o masks the gradient as it masked the value', (f, shape) => {
+    const slope = grad((x: Tensor) => f(x).sum())(ones(shape));
+    manualSeed(7);
+    expectSameBits(slope, f(ones(shape)));
+  });
+
   it('stochasticDepth by batches drops all or nothing', () => {
     const drawn = Array.from({ length: 400 }, () => groups(stochasticDepth(ones([6, 2]), { mode: 'batch' }), 1)[0]!);
     expect(new Set(drawn)).toEqual(new Set([0, 2]));
