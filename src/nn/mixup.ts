@@ -1,5 +1,5 @@
 import { isReal } from '../dtype';
-import { ShapeError } from '../errors';
+import { DtypeError, ShapeError } from '../errors';
 import { add, cos, div, mul, pow, sqrt, square, sub } from '../ops/elementwise';
 import { indexSelect, oneHot } from '../ops/gather';
 import { defaultGenerator, type Generator, rand, randperm } from '../ops/random';
@@ -18,7 +18,7 @@ export interface MixupOptions {
  * Examples between those of a batch: λ·x[i] + (1 - λ)·x[j], targets alike, j a permutation of the batch and one λ ~ Beta(alpha, alpha) for
  * all of it (Zhang et al. 2018, eq. 1 and fig. 1a). x [N, ...] real, y [N, ...] real or i32 classes [N], which become probabilities [N,
  * numClasses], as `crossEntropy` takes them. Returns [x, y] of the mixture; `train` mixes with `augment`. Throws a DtypeError unless x is
- * real, a ShapeError unless x and y have as many examples, a ValueError unless alpha is above 0, and for classes without `numClasses`.
+ * real and y real or i32, a ShapeError unless x and y have as many examples, a ValueError unless alpha is above 0, and for classes without `numClasses`.
  */
 export function mixup(
   x: Tensor,
@@ -28,7 +28,7 @@ export function mixup(
   const op = 'mixup';
   checkReal(op, { x });
   checkOption(op, 'alpha', alpha, alpha > 0 && Number.isFinite(alpha), 'a finite number above 0');
-  const target = isReal(y.dtype) ? y : classesAs(y, numClasses!, x);
+  const target = isReal(y?.dtype) ? y : classesAs(y, numClasses!, x);
   checkReal(op, { x, y: target });
   if (x.rank === 0 || x.shape[0] !== target.shape[0]) {
     throw new ShapeError(`x and y must have as many examples; got ${show(x.shape)} and ${show(y.shape)}.`, {
@@ -45,6 +45,10 @@ export function mixup(
 }
 
 function classesAs(y: Tensor, numClasses: number, { dtype }: Tensor): Tensor {
+  if (y?.dtype !== 'i32') {
+    const got = y?.dtype ?? String(y);
+    throw new DtypeError(`y must be real, or i32 (classes); got ${got}.`, { op: 'mixup', argument: 'y', got });
+  }
   checkCounts('mixup', { numClasses });
   return oneHot(y, { numClasses, dtype });
 }

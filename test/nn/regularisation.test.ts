@@ -192,6 +192,8 @@ describe('mixup', () => {
   it.each([
     ['bytes', () => mixup(zeros([2, 1], { dtype: 'u8' }), ends.y), 'DTYPE_MISMATCH', ['x must', 'u8[2, 1]']],
     ['classes without their number', () => mixup(ends.x, ends.y), 'BAD_VALUE', ['numClasses', 'undefined']],
+    ['bytes as classes', () => mixup(ends.x, zeros([2], { dtype: 'u8' })), 'DTYPE_MISMATCH', ['y must', 'u8', 'i32']],
+    ['no targets', () => mixup(ends.x, undefined as never), 'DTYPE_MISMATCH', ['y must', 'undefined']],
     ['an alpha of 0', () => mixup(ends.x, ends.x, { alpha: 0 }), 'BAD_VALUE', ['alpha', 'above 0', 'got 0']],
     ['a target too few', () => mixup(ends.x, zeros([1, 2])), 'SHAPE_MISMATCH', ['[2, 1]', '[1, 2]']],
     ['two precisions', () => mixup(ends.x, zeros([2], { dtype: 'f64' })), 'DTYPE_MISMATCH', ['y', 'f64', 'f32']],
