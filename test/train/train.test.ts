@@ -344,6 +344,19 @@ describe('iterables of batches', () => {
     expect(weights(model)).toEqual(fed);
   });
 
+  it('takes parts of batches, and a plateau, as with rows in memory', async () => {
+    const state = model.stateDict();
+    const run = async (options: Partial<TrainOptions>) => {
+      model.loadStateDict(state);
+      const optimizer = new optim.SGD(model.parameters(), { lr: 0.5 });
+      const schedule = new optim.lr.ReduceOnPlateau(optimizer, { mode: 'max', patience: 1, monitor: 'loss' });
+      await start({ optimizer, schedule, accumulate: 3, epochs: 6, ...options }).done;
+      expect(optimizer.lr).toBeLessThan(0.5);
+      return [...weights(model), optimizer.lr];
+    };
+    expect(await run({ data: parts() })).toEqual(await run({ shuffle: false, batchSize: 20 }));
+  });
+
   it('pulls an async iterable anew for every epoch', async () => {
     const source = {
       async *[Symbol.asyncIterator]() {
