@@ -14,9 +14,11 @@ export * from './errors';
 export { readSafetensors, type StoredTensor, writeSafetensors } from './formats/safetensors';
 export { defineOp } from './graph/define-op';
 export { memory } from './graph/execute';
+export type { Op, OpDefinition, Residuals } from './graph/op';
 export { assign } from './graph/trace';
 export * as nn from './nn/index';
 export * from './nn/loss/index';
+export { type MixupOptions, mixup } from './nn/mixup';
 export { Module, Parameter, type StateDict } from './nn/module';
 export * from './ops/activation';
 export * from './ops/distance';
@@ -38,6 +40,7 @@ export {
   reshape,
   roll,
   slice,
+  splitWithSizes,
   squeeze,
   stack,
   tensorSplit,
@@ -50,6 +53,8 @@ export {
   bernoulli,
   defaultGenerator,
   dropout,
+  dropout1d,
+  dropout2d,
   Generator,
   manualSeed,
   normal,
@@ -57,6 +62,7 @@ export {
   randint,
   randn,
   randperm,
+  stochasticDepth,
   uniform,
 } from './ops/random';
 export { all, any, argmax, argmin, cumsum, logsumexp, max, mean, min, prod, std, sum, variance } from './ops/reduce';

@@ -1,5 +1,5 @@
 import { Cell } from '../cell';
-import { DtypeError } from '../errors';
+import { DtypeError, ValueError } from '../errors';
 import type { Aval } from '../shape';
 import { checkNumber, full, type Operand, Tensor } from '../tensor';
 import { runEager } from './execute';
@@ -9,12 +9,20 @@ import { activeTrace, leaked } from './trace';
 /** Every op by name: for serialised graphs and the generated table. */
 export const ops = new Map<string, Op>();
 
+/**
+ * An op from its definition, see `OpDefinition`: called with a list of tensors (and plain numbers, which take the dtype of what they
+ * meet) and its options, it returns the list of its results, at once or as nodes of a trace. From outside the package an op is made of others:
+ * its `meaning`, and where the gradient of that is not what is wanted a `vjp`; a prefix such as 'mine.' keeps its name apart. Throws a ValueError
+ * for a definition that does not say what the op is.
+ */
 export function defineOp<O extends object = Options>(definition: OpDefinition<O>): Op<O> {
+  const { name, emit, view, meaning } = definition;
+  if (!(emit ?? view ?? meaning)) throw new ValueError('an op needs its meaning.', { op: name, argument: 'meaning' });
   const op = ((inputs: Operand[], options: O = {} as O) =>
     apply(op as unknown as Op, inputs, options as Options)) as unknown as Op<O>;
   // Not Object.assign: a function's own name cannot be assigned, only defined.
   for (const [key, value] of Object.entries(definition)) Object.defineProperty(op, key, { value });
-  ops.set(definition.name, op as unknown as Op);
+  ops.set(name, op as unknown as Op);
   return op;
 }
 

@@ -1,5 +1,5 @@
 export * from './activation';
-export { Dropout } from './dropout';
+export { Dropout, Dropout1d, Dropout2d, StochasticDepth } from './dropout';
 export * as init from './init';
 export { Flatten, Linear } from './linear';
 export { Module, Parameter, Sequential } from './module';

@@ -4,7 +4,7 @@ import { ValueError } from '../errors';
 import { defineOp } from '../graph/define-op';
 import type { View } from '../graph/emitter';
 import { broadcastShapes } from '../shape';
-import { checkDtype, full, type Operand, Tensor } from '../tensor';
+import { checkDtype, checkNumber, checkNumeric, full, type Operand, Tensor } from '../tensor';
 
 type UnaryRule = (g: Tensor, x: Tensor, y: Tensor) => Tensor;
 
@@ -139,7 +139,9 @@ export const ceil = unary('ceil', Fn.CEIL, (g) => mul(g, 0));
 /** To the nearest whole number, halves to the even one. */
 export const round = unary('round', Fn.ROUND, (g) => mul(g, 0));
 
+/** x·x. Throws a DtypeError unless x is real or i32. */
 export function square(x: Operand): Tensor {
+  if (typeof x !== 'number') checkNumeric('square', { x });
   return mul(x, x);
 }
 
@@ -212,12 +214,13 @@ export function softplus(x: Tensor, { beta = 1, threshold = 20 }: { beta?: numbe
 
 /**
  * x held between min and max, one of which may be missing. The gradient passes within, borders included. Throws a ValueError
- * without either.
+ * without either, a DtypeError for one that x's dtype cannot hold.
  */
 export function clamp(x: Tensor, { min, max }: { min?: number; max?: number }): Tensor {
   if (min === undefined && max === undefined) {
     throw new ValueError('min or max must be given; got neither.', { op: 'clamp', argument: 'min', got: min });
   }
+  for (const bound of [min, max]) if (bound !== undefined) checkNumber('clamp', bound, x.dtype);
   let y = x;
   if (min !== undefined) y = where(lt(y, min), min, y);
   if (max !== undefined) y = where(gt(y, max), max, y);

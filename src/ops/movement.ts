@@ -14,7 +14,7 @@ import {
   sizeOf,
   stridesOf,
 } from '../shape';
-import { checkCounts, checkNumber, checkOption, type Tensor } from '../tensor';
+import { checkCounts, checkNumber, checkOption, type Tensor, zerosLike } from '../tensor';
 
 // Most of these only look at memory differently: they emit nothing, and kernels read through the strides.
 
@@ -229,6 +229,28 @@ function part(x: Tensor, axis: number, start: number, count: number): Tensor {
 }
 
 /**
+ * x cut along an axis into parts of these lengths. An op for its gradient's sake: cotangents are laid side by side, once, where those of single
+ * slices would each be as large as x, which in a loop over time is quadratic.
+ */
+const splitOp = /* @__PURE__ */ defineOp<{ axis: number; sizes: number[] }>({
+  name: 'split',
+  version: 1,
+  meaning: ([x], { axis, sizes }) => {
+    let end = 0;
+    return sizes.map((size) => {
+      end += size;
+      return part(x!, axis, end - size, size);
+    });
+  },
+  vjp: (cotangents, { outputs, options: { axis } }) => [
+    concat(
+      cotangents.map((g, i) => g ?? zerosLike(outputs[i]!)),
+      { axis },
+    ),
+  ],
+});
+
+/**
  * x cut along an axis into `chunks` parts of equal length, the last one shorter where it does not come out; fewer parts where
  * they are used up (torch.chunk). Throws a ValueError unless `chunks` is a whole number from 1 on.
  */
@@ -236,10 +258,38 @@ export function chunk(x: Tensor, chunks: number, { axis = 0 }: { axis?: number }
   const at = normalizeAxis('chunk', axis, x.shape);
   checkCounts('chunk', { chunks });
   const length = x.shape[at]!;
-  const each = Math.ceil(length / chunks);
   // Nothing can be cut into as many parts as one likes.
-  const count = each === 0 ? chunks : Math.ceil(length / each);
-  return Array.from({ length: count }, (_, i) => part(x, at, i * each, Math.min(each, length - i * each)));
+  if (length === 0) return splitOp([x], { axis: at, sizes: new Array<number>(chunks).fill(0) });
+  return splitWithSizes(x, Math.ceil(length / chunks), { axis: at });
+}
+
+/**
+ * x cut along an axis: into parts of one length, the last one shorter where it does not come out, or into parts of the lengths of a list, which
+ * must add up to the axis. It is torch.split, under the name that torch has for its list (torch.split_with_sizes): `split` here deals
+ * examples out for training and test. Throws a ValueError unless a single length is a whole number from 1 on and those of a list
+ * from 0 on and as long as the axis together.
+ */
+export function splitWithSizes(
+  x: Tensor,
+  sizes: number | readonly number[],
+  { axis = 0 }: { axis?: number } = {},
+): Tensor[] {
+  const op = 'splitWithSizes';
+  const at = normalizeAxis(op, axis, x.shape);
+  const length = x.shape[at]!;
+  if (typeof sizes === 'number') {
+    checkCounts(op, { sizes });
+    // One part of nothing, as in PyTorch.
+    const count = Math.max(1, Math.ceil(length / sizes));
+    return splitOp([x], {
+      axis: at,
+      sizes: Array.from({ length: count }, (_, i) => Math.min(sizes, length - i * sizes)),
+    });
+  }
+  const own = checkShape(op, sizes, 'sizes');
+  const total = own.reduce((sum, size) => sum + size, 0);
+  checkOption(op, 'sizes', show(own), total === length, `lengths that add up to ${length}`);
+  return splitOp([x], { axis: at, sizes: own });
 }
 
 /**
@@ -257,21 +307,24 @@ export function tensorSplit(
   if (typeof sections === 'number') {
     checkCounts('tensorSplit', { sections });
     const [each, longer] = [Math.floor(length / sections), length % sections];
-    return Array.from({ length: sections }, (_, i) =>
-      part(x, at, i * each + Math.min(i, longer), each + Number(i < longer)),
-    );
+    return splitOp([x], {
+      axis: at,
+      sizes: Array.from({ length: sections }, (_, i) => each + Number(i < longer)),
+    });
   }
   const ends = [...sections, length].map((end) => Math.min(end < 0 ? end + length : end, length));
   const rising = ends.every((end, i) => Number.isInteger(end) && end >= (ends[i - 1] ?? 0));
   checkOption('tensorSplit', 'sections', `[${sections}]`, rising, `whole indices that rise, up to ${length}`);
-  return ends.map((end, i) => part(x, at, ends[i - 1] ?? 0, end - (ends[i - 1] ?? 0)));
+  return splitOp([x], { axis: at, sizes: ends.map((end, i) => end - (ends[i - 1] ?? 0)) });
 }
 
 /** The slices of x along an axis, without that axis (torch.unbind). */
 export function unbind(x: Tensor, { axis = 0 }: { axis?: number } = {}): Tensor[] {
   const at = normalizeAxis('unbind', axis, x.shape);
   const rest = x.shape.filter((_, one) => one !== at);
-  return Array.from({ length: x.shape[at]! }, (_, i) => reshape(part(x, at, i, 1), rest));
+  const length = x.shape[at]!;
+  if (length === 0) return [];
+  return splitOp([x], { axis: at, sizes: new Array<number>(length).fill(1) }).map((one) => reshape(one, rest));
 }
 
 /** x with the order of its elements turned round along the axes, all of them where none is given (torch.flip). */

@@ -1,12 +1,12 @@
 import { Op, Random, RandomKind } from '../../assembly/isa';
 import { Cell } from '../cell';
 import { type DType, isReal } from '../dtype';
-import { DtypeError, ValueError } from '../errors';
+import { DtypeError, ShapeError, ValueError } from '../errors';
 import { defineOp } from '../graph/define-op';
 import { cut, double } from '../graph/emitter';
 import { activeTrace, assign, type Trace } from '../graph/trace';
-import { checkShape, type Shape, sizeOf } from '../shape';
-import { checkDtype, type Tensor, tensor } from '../tensor';
+import { checkShape, type Shape, show, sizeOf } from '../shape';
+import { checkDtype, checkOption, checkReal, type Tensor, tensor } from '../tensor';
 import { add, mul } from './elementwise';
 
 /**
@@ -130,7 +130,7 @@ function drawReal(
 
 /** Uniform numbers in [0, 1). */
 export function rand(shape: Shape, options: RandomOptions = {}): Tensor {
-  return uniform(shape, { ...options });
+  return drawReal('rand', RandomKind.UNIFORM, shape, 0, 1, options);
 }
 
 /** Uniform numbers in [low, high). */
@@ -143,7 +143,7 @@ export function uniform(
 
 /** Standard normal numbers. */
 export function randn(shape: Shape, options: RandomOptions = {}): Tensor {
-  return normal(shape, { ...options });
+  return drawReal('randn', RandomKind.NORMAL, shape, 0, 1, options);
 }
 
 /** Normal numbers. */
@@ -154,16 +154,14 @@ export function normal(
   return drawReal('normal', RandomKind.NORMAL, shape, mean, std, options);
 }
 
+/** Throws a ValueError unless p is a probability. */
+export function checkProbability(op: string, p: number): void {
+  checkOption(op, 'p', p, p >= 0 && p <= 1, 'from 0 to 1');
+}
+
 /** 1 with probability p, else 0, as real numbers. */
 export function bernoulli(shape: Shape, { p = 0.5, ...options }: RandomOptions & { p?: number } = {}): Tensor {
-  if (!(p >= 0 && p <= 1)) {
-    throw new ValueError(`p must be from 0 to 1; got ${p}.`, {
-      op: 'bernoulli',
-      argument: 'p',
-      got: p,
-      expected: '0 to 1',
-    });
-  }
+  checkProbability('bernoulli', p);
   return drawReal('bernoulli', RandomKind.BERNOULLI, shape, 0, p, options);
 }
 
@@ -191,27 +189,86 @@ export function randperm(n: number, { generator = defaultGenerator }: RandomOpti
   return generator.draw({ kind: RandomKind.PERMUTATION, shape, dtype: 'i32', low: 0, high: 0 });
 }
 
+export interface DropoutOptions {
+  /** The probability of being zeroed. */
+  p?: number;
+  /** x itself is the result where this is false. */
+  training?: boolean;
+  generator?: Generator;
+}
+
+/** x times a mask of shape `kept`, which broadcasts: 0 with probability p, else 1 / (1 - p). */
+function masked(
+  op: string,
+  x: Tensor,
+  kept: Shape,
+  { p = 0.5, training = true, generator = defaultGenerator }: DropoutOptions,
+): Tensor {
+  checkReal(op, { x });
+  checkProbability(op, p);
+  if (!training || p === 0) return x;
+  const mask = bernoulli(kept, { p: 1 - p, dtype: x.dtype, generator });
+  return mul(x, p === 1 ? mask : mul(mask, 1 / (1 - p)));
+}
+
 /**
  * Zeroes each element with probability p and divides the others by 1 - p (Srivastava et al. 2014), so that the expected
- * value stays; x itself where `training` is false.
+ * value stays; x itself where `training` is false. Throws a DtypeError unless x is real, a ValueError unless p is from 0 to 1.
  */
-export function dropout(
-  x: Tensor,
-  {
-    p = 0.5,
-    training = true,
-    generator = defaultGenerator,
-  }: { p?: number; training?: boolean; generator?: Generator } = {},
-): Tensor {
-  if (!(p >= 0 && p <= 1)) {
-    throw new ValueError(`p must be from 0 to 1; got ${p}.`, {
-      op: 'dropout',
-      argument: 'p',
-      got: p,
-      expected: '0 to 1',
-    });
+export function dropout(x: Tensor, options: DropoutOptions = {}): Tensor {
+  return masked('dropout', x, x?.shape, options);
+}
+
+/** The mask that has one number for all of a channel. */
+function ofChannels(op: string, x: Tensor, spatial: number, layouts: string): Shape {
+  checkReal(op, { x });
+  const rank = spatial + 2;
+  if (x.rank !== rank && (spatial > 1 || x.rank !== rank - 1)) {
+    throw new ShapeError(`x must be ${layouts}; got shape ${show(x.shape)}.`, { op, argument: 'x', got: x.shape });
   }
-  if (!training || p === 0) return x;
-  const mask = bernoulli(x.shape, { p: 1 - p, dtype: x.dtype, generator });
-  return mul(x, p === 1 ? mask : mul(mask, 1 / (1 - p)));
+  return x.shape.map((length, axis) => (axis < x.rank - spatial ? length : 1));
+}
+
+/**
+ * Zeroes whole channels of x, [N, C, L] or [C, L], each with probability p, and divides the others by 1 - p (Tompson et al. 2015, §3.2): next
+ * to each other numbers of a channel tell the same, and one that is dropped alone is not missed. x itself where `training` is
+ * false. Throws a DtypeError unless x is real, a ShapeError for another rank, a ValueError unless p is from 0 to 1.
+ */
+export function dropout1d(x: Tensor, options: DropoutOptions = {}): Tensor {
+  return masked('dropout1d', x, ofChannels('dropout1d', x, 1, '[N, C, L] or [C, L]'), options);
+}
+
+/**
+ * As `dropout1d`, of the channels of x [N, C, H, W]. PyTorch takes [N, C, L] here as well, where it might be taken for a single
+ * [C, H, W]: here that is a ShapeError.
+ */
+export function dropout2d(x: Tensor, options: DropoutOptions = {}): Tensor {
+  return masked('dropout2d', x, ofChannels('dropout2d', x, 2, '[N, C, H, W]'), options);
+}
+
+export interface StochasticDepthOptions extends DropoutOptions {
+  /** 'row': each example of a batch on its own; 'batch': all of them or none. */
+  mode?: 'row' | 'batch';
+}
+
+/** Throws a ValueError unless a mode is one of stochastic depth's. */
+export function checkDepthMode(op: string, mode: string): void {
+  checkOption(op, 'mode', mode, mode === 'row' || mode === 'batch', 'row or batch');
+}
+
+/**
+ * Zeroes all of x with probability p, and divides it by 1 - p where it is kept: what a residual branch gives is left out at random, and the
+ * network is less deep (Huang et al. 2016; torchvision.ops.stochastic_depth; also called drop path). x [N, ...]; each of the N by
+ * itself with mode 'row', all alike with 'batch'. x itself where `training` is false. Throws a DtypeError unless x is real,
+ * a ShapeError where mode 'row' finds no rows, a ValueError for another mode, and unless p is from 0 to 1.
+ */
+export function stochasticDepth(x: Tensor, { mode = 'row', ...options }: StochasticDepthOptions = {}): Tensor {
+  const op = 'stochasticDepth';
+  checkReal(op, { x });
+  checkDepthMode(op, mode);
+  if (mode === 'row' && x.rank === 0) {
+    throw new ShapeError("x must be [N, ...] for mode 'row'; got a single number.", { op, argument: 'x', got: [] });
+  }
+  const rows = x.shape.map((length, axis) => (axis === 0 && mode === 'row' ? length : 1));
+  return masked(op, x, rows, options);
 }

@@ -233,9 +233,9 @@ export const any = reduction('any', anyOp);
 export const all = reduction('all', allOp);
 
 /** The sum divided by the count. */
-export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
-  const total = sum(x, options);
-  checkDtypes('mean', [x], isReal, 'f32 and f64');
+export function mean(x: Tensor, { axis, keepDims }: ReduceOptions = {}): Tensor {
+  checkReal('mean', { x });
+  const total = sum(x, { axis: normalizeAxes('mean', axis, x.shape), keepDims });
   return div(total, x.size / Math.max(1, total.size));
 }
 

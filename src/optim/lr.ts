@@ -1,8 +1,30 @@
+import { Cell } from '../cell';
 import { ValueError } from '../errors';
-import { add, cast, cos, div, exp, floor, ge, le, log1p, lt, minimum, mul, pow, sub, where } from '../ops/elementwise';
-import { unsqueeze } from '../ops/movement';
+import { assign } from '../graph/trace';
+import {
+  add,
+  cast,
+  cos,
+  div,
+  exp,
+  floor,
+  ge,
+  gt,
+  le,
+  log1p,
+  logicalAnd,
+  logicalOr,
+  lt,
+  maximum,
+  minimum,
+  mul,
+  pow,
+  sub,
+  where,
+} from '../ops/elementwise';
+import { stack, unbind, unsqueeze } from '../ops/movement';
 import { max, sum } from '../ops/reduce';
-import { checkOption, full, type Tensor, tensor } from '../tensor';
+import { checkOption, full, type Operand, type Tensor, tensor, zeros } from '../tensor';
 import type { Optimizer } from './optimizer';
 
 /**
@@ -270,18 +292,26 @@ export interface PlateauOptions {
   minLr?: number;
   /** A reduction by less is left out. */
   eps?: number;
+  /** What `train` looks at after an epoch: 'loss', a metric's name, or either of the held-out examples, 'val.loss', 'val.accuracy'. */
+  monitor?: string;
 }
 
+/** Worse than any value, and finite as what is written to a cell must be. */
+const WORST = 3.4e38;
+
 /**
- * Lowers the rates of an optimizer when a value, such as the loss on validation data, no longer gets better: torch's
- * ReduceLROnPlateau. It looks at values, so it is no traced schedule: for loops of one's own, in which `step` comes after each epoch.
- * The compiled step reads the new rate without a new trace.
+ * Lowers the rates of an optimizer when a value, such as the loss on held-out examples, no longer gets better: torch's
+ * ReduceLROnPlateau. `train` takes it as its `schedule`, and in loops of one's own `step` comes after each epoch. What it
+ * remembers are cells, and a step is made of ops; a compiled step of the optimizer reads the new rate without a new trace.
  */
 export class ReduceOnPlateau {
-  private readonly options: Required<PlateauOptions>;
-  private best: number;
-  private bad = 0;
-  private cooling = 0;
+  /** What `train` looks at. */
+  readonly monitor: string;
+  /** The best value so far, a real number of rank 0. */
+  readonly bestCell: Cell;
+  /** How many values since then, and for how many more nothing counts: i32 [2]. */
+  readonly countsCell = new Cell(zeros([2], { dtype: 'i32' }));
+  private readonly options: Required<Omit<PlateauOptions, 'monitor'>>;
 
   constructor(
     private readonly optimizer: Pick<Optimizer, 'groups'>,
@@ -294,6 +324,7 @@ export class ReduceOnPlateau {
       cooldown = 0,
       minLr = 0,
       eps = 1e-8,
+      monitor = 'val.loss',
     }: PlateauOptions = {},
   ) {
     const name = 'ReduceOnPlateau';
@@ -303,34 +334,27 @@ export class ReduceOnPlateau {
     checkOption(`optim.lr.${name}`, 'factor', factor, factor > 0 && factor < 1, 'between 0 and 1');
     check(name, { patience, threshold, cooldown, minLr, eps }, 0, true);
     this.options = { mode, factor, patience, threshold, thresholdMode, cooldown, minLr, eps };
-    this.best = mode === 'min' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
-  }
-
-  private better(value: number): boolean {
-    const { mode, threshold, thresholdMode } = this.options;
-    const sign = mode === 'min' ? -1 : 1;
-    const mark = thresholdMode === 'rel' ? this.best * (1 + sign * threshold) : this.best + sign * threshold;
-    return mode === 'min' ? value < mark : value > mark;
+    this.monitor = monitor;
+    this.bestCell = new Cell(full([], mode === 'min' ? WORST : -WORST, optimizer.groups[0]!.lrCell));
   }
 
   /** Takes the newest value, and lowers the rates when it is time. Throws MODEL_BUSY while a training run owns them. */
-  step(value: number): void {
-    const { factor, patience, cooldown, minLr, eps } = this.options;
-    if (this.better(value)) {
-      this.best = value;
-      this.bad = 0;
-    } else this.bad++;
-    if (this.cooling > 0) {
-      this.cooling--;
-      this.bad = 0;
-    }
-    if (this.bad <= patience) return;
+  step(newest: Operand): void {
+    const { mode, factor, patience, threshold, thresholdMode, cooldown, minLr, eps } = this.options;
+    const { bestCell, countsCell } = this;
+    const value = typeof newest === 'number' ? full([], newest, bestCell) : newest;
+    const by = mode === 'min' ? -threshold : threshold;
+    const mark = thresholdMode === 'rel' ? mul(bestCell, 1 + by) : add(bestCell, by);
+    const better = mode === 'min' ? lt(value, mark) : gt(value, mark);
+    const [before, cooling] = unbind(countsCell) as [Tensor, Tensor];
+    const bad = where(logicalOr(better, gt(cooling, 0)), 0, add(before, 1));
+    const due = gt(bad, patience);
+    const left = where(due, cooldown, maximum(sub(cooling, 1), 0));
     for (const { lrCell } of this.optimizer.groups) {
-      const before = lrCell.item();
-      const lr = Math.max(before * factor, minLr);
-      if (before - lr > eps) lrCell.write(full([], lr, lrCell));
+      const lower = maximum(mul(lrCell, factor), minLr);
+      assign(lrCell, where(logicalAnd(due, gt(sub(lrCell, lower), eps)), lower, lrCell));
     }
-    this.cooling = cooldown;
-    this.bad = 0;
+    assign(bestCell, where(better, value, bestCell));
+    assign(countsCell, stack([where(due, 0, bad), left]));
   }
 }

@@ -51,6 +51,8 @@ export interface TrainPlan {
   data: Rows | null;
   train: BatchPrograms;
   validation: { data: Rows; programs: BatchPrograms } | null;
+  /** Runs after each epoch on one of its values, counted through loss, metrics, and those of the validation. */
+  plateau: { program: number; value: number } | null;
   /** Whether the page wants to be asked after every epoch. */
   asks: boolean;
 }

@@ -292,20 +292,22 @@ class Training {
     }
     if (seen === 0 || (this.stopping && !plan.data)) return null;
     void this.flush();
-    const [loss, ...metrics] = sums.map((sum) => sum / seen);
+    const means = sums.map((sum) => sum / seen);
     const named = (values: number[]) => Object.fromEntries(plan.metrics.map((name, i) => [name, values[i]!]));
-    let validation: EpochEvent['validation'] = null;
-    if (plan.validation) {
-      const [held, ...others] = this.store.evaluate(plan.validation.data, plan.validation.programs, plan.batchSize);
-      validation = { ...named(others), loss: held! } as EpochEvent['validation'];
+    const held = plan.validation && [
+      ...this.store.evaluate(plan.validation.data, plan.validation.programs, plan.batchSize),
+    ];
+    if (plan.plateau) {
+      const value = [...means, ...(held ?? [])][plan.plateau.value]!;
+      this.store.run(plan.plateau.program, [{ shape: [], data: Float64Array.of(value) }], [0]);
     }
     return {
       kind: 'epoch',
       epoch,
       step: this.step,
-      loss: loss!,
-      metrics: named(metrics),
-      validation,
+      loss: means[0]!,
+      metrics: named(means.slice(1)),
+      validation: held && { ...named(held.slice(1)), loss: held[0]! },
       lr: this.lr,
       seconds: (performance.now() - begun) / 1000,
     };

@@ -3,12 +3,13 @@ import type { Cell } from '../cell';
 import { Stream } from '../data/philox';
 import { BusyError, DataError, deserializeError, ValueError } from '../errors';
 import type { Module, StateDict } from '../nn/module';
-import { cast, div, floor } from '../ops/elementwise';
+import { add, cast, div, floor, mul } from '../ops/elementwise';
+import { slice } from '../ops/movement';
 import { defaultGenerator } from '../ops/random';
 import { clipGradNorm } from '../optim/clip';
-import type { Schedule } from '../optim/lr';
+import type { ReduceOnPlateau, Schedule } from '../optim/lr';
 import type { Optimizer } from '../optim/optimizer';
-import type { Tensor } from '../tensor';
+import { checkCounts, checkOption, type Tensor } from '../tensor';
 import { valueAndGrad } from '../transform/grad';
 import { BundleBuilder, chooseThreads } from './bundle';
 import { type Connection, connect } from './connection';
@@ -36,8 +37,15 @@ export interface TrainOptions {
   /** Leaves out an epoch's last batch where it is smaller. */
   dropLast?: boolean;
   metrics?: Record<string, Metric>;
-  /** The learning rate over time; without one it stays the optimizer's. */
-  schedule?: Schedule;
+  /** A traced function of the x and y of each training batch, before the model sees them: `mixup`, noise. Metrics are told y as it came. */
+  augment?: (x: Tensor, y: Tensor) => [Tensor, Tensor];
+  /**
+   * How many parts of a batch go through the model one after another, so that a large batch needs the memory of a part. Their gradients are
+   * averaged, a loss that is a mean over examples has the same one, and there is one update.
+   */
+  accumulate?: number;
+  /** The learning rate over time, or what lowers the optimizer's own after epochs; without either it stays that. */
+  schedule?: Schedule | ReduceOnPlateau;
   /** The most that the norm of all gradients together may be. */
   clipNorm?: number;
   /** Looks at every epoch and ends the run by returning true. */
@@ -58,16 +66,6 @@ export interface TrainResult {
   history: History;
 }
 
-function checkCount(argument: string, value: number): void {
-  if (Number.isInteger(value) && value >= 1) return;
-  throw new ValueError(`${argument} must be a whole number from 1 on; got ${value}.`, {
-    op: 'train',
-    argument,
-    got: value,
-    expected: '1, 2, …',
-  });
-}
-
 /**
  * Trains a model in a worker: traces the step here, once per kind of batch, and sends the programs, the weights and the data.
  * The page stays free; the weights are back in the model when `done` settles. Options that cannot work, and shapes that
@@ -85,7 +83,9 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
   /** Undefined where the data is an iterable. */
   readonly stepsPerEpoch: number | undefined;
   readonly totalSteps: number | undefined;
-  private readonly options: Required<Pick<TrainOptions, 'epochs' | 'batchSize' | 'seed' | 'shuffle' | 'dropLast'>> &
+  private readonly options: Required<
+    Pick<TrainOptions, 'epochs' | 'batchSize' | 'accumulate' | 'seed' | 'shuffle' | 'dropLast'>
+  > &
     TrainOptions;
   private readonly builder = new BundleBuilder();
   private readonly fedPrograms = new Map<string, number>();
@@ -98,17 +98,17 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
     this.stopWaiting = () => resolve(null);
   });
   private early: ((worker: Connection['worker']) => unknown)[] = [];
-  private steps: Steps = { data: null, train: { full: -1, tail: -1 }, validation: null };
+  private steps: Steps = { data: null, train: { full: -1, tail: -1 }, validation: null, plateau: null };
 
   /** @internal */
   constructor(given: TrainOptions) {
-    const options = { epochs: 1, batchSize: 32, seed: 0, shuffle: true, dropLast: false, ...given };
+    const options = { epochs: 1, batchSize: 32, accumulate: 1, seed: 0, shuffle: true, dropLast: false, ...given };
     this.options = options;
-    checkCount('epochs', options.epochs);
-    checkCount('batchSize', options.batchSize);
+    const { epochs, batchSize, accumulate } = options;
+    checkCounts('train', { epochs, batchSize, accumulate });
     this.checkFree();
     if (isInMemory(options.data)) {
-      const { validation, seed, batchSize, dropLast } = options;
+      const { validation, seed, dropLast } = options;
       const all = toRows(options.data);
       const held = typeof validation === 'number' && validation > 0 ? holdOut(all, validation, seed) : null;
       const data = held ? held.train : all;
@@ -124,7 +124,8 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
         });
       }
       const tail = dropLast ? 0 : n % batchSize;
-      this.steps = { data, train: this.programs(options.data, n >= batchSize ? batchSize : 0, tail), validation: null };
+      this.steps.data = data;
+      this.steps.train = this.programs(options.data, n >= batchSize ? batchSize : 0, tail);
       if (held) this.addValidation(options.data, held.validation);
       else if (typeof validation === 'object') this.addValidation(validation, checkedLike(data, toRows(validation)));
     } else if (typeof options.validation === 'number') {
@@ -134,6 +135,7 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
         got: options.validation,
       });
     } else if (options.validation) this.addValidation(options.validation, toRows(options.validation));
+    this.addPlateau();
     this.own();
     this.done = this.run();
     // `done` may never be looked at; readers of the events hear of a failure as well.
@@ -155,7 +157,7 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
 
   /** Runs so many steps, then pauses. */
   step(count = 1): void {
-    checkCount('count', count);
+    checkCounts('train', { count });
     this.tell((worker) => worker.step(count));
   }
 
@@ -204,22 +206,35 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
 
   /** The traced step: forward, backward, update, in training mode. */
   private addTraining(avals: [Aval, Aval]): number {
-    const { model, loss, optimizer, metrics = {}, schedule, clipNorm } = this.options;
+    const { model, loss, optimizer, metrics = {}, augment, accumulate, schedule, clipNorm } = this.options;
+    const measures = Object.values(metrics);
+    const n = avals[0].shape[0]!;
+    const size = Math.ceil(n / accumulate);
     return inMode(model, true, () =>
-      this.builder.add(avals, (x, y) => {
-        let prediction: Tensor | null = null;
-        const { value, grads } = valueAndGrad(
-          () => {
-            prediction = model.forward(x!) as Tensor;
-            return loss(prediction, y!);
-          },
-          { wrt: optimizer.parameters },
-        )();
-        const time = schedule && this.time(schedule);
-        const lr = (base: Tensor) => (schedule ? schedule(base, time!) : base);
+      this.builder.add(avals, (...batch) => {
+        let sums: Tensor[] = [];
+        for (let at = 0; at < n; at += size) {
+          const [x, y] = (size < n ? batch.map((one) => slice(one, `${at}:${at + size}`)) : batch) as [Tensor, Tensor];
+          const [input, target] = augment ? augment(x, y) : [x, y];
+          // Means over parts of unequal lengths count by these.
+          const share = (mean: Tensor) => (size < n ? mul(mean, x.shape[0]! / n) : mean);
+          let prediction: Tensor | null = null;
+          const { value, grads } = valueAndGrad(
+            () => {
+              prediction = model.forward(input) as Tensor;
+              return share(loss(prediction, target));
+            },
+            { wrt: optimizer.parameters },
+          )();
+          const own = [value, ...measures.map((metric) => share(metric(prediction!, y))), ...grads];
+          sums = at > 0 ? own.map((one, i) => add(sums[i]!, one)) : own;
+        }
+        const grads = sums.splice(1 + measures.length);
+        const time = typeof schedule === 'function' && this.time(schedule);
+        const lr = (base: Tensor) => (time ? (schedule as Schedule)(base, time) : base);
         const reported = lr(optimizer.lrCell);
         optimizer.step(clipNorm === undefined ? grads : clipGradNorm(grads, clipNorm), { lr });
-        return [value, reported, ...Object.values(metrics).map((metric) => metric(prediction!, y!))];
+        return [sums[0]!, reported, ...sums.slice(1)];
       }),
     );
   }
@@ -244,6 +259,21 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
       data,
       programs: addEvaluation(this.builder, model, { loss, ...metrics }, like, data, batchSize),
     };
+  }
+
+  /** The traced look at an epoch's value, where that is how the rate is lowered. */
+  private addPlateau(): void {
+    const { schedule, metrics, optimizer } = this.options;
+    if (!schedule || typeof schedule === 'function') return;
+    const own = ['loss', ...Object.keys(metrics ?? {})];
+    const names = this.steps.validation ? [...own, ...own.map((name) => `val.${name}`)] : own;
+    const value = names.indexOf(schedule.monitor);
+    checkOption('train', 'monitor', schedule.monitor, value >= 0, names.join(', '));
+    const program = this.builder.add([optimizer.lrCell], (newest) => {
+      schedule.step(newest!);
+      return [];
+    });
+    this.steps.plateau = { program, value };
   }
 
   private async run(): Promise<TrainResult> {
@@ -399,7 +429,7 @@ type FedRows = Omit<Fed, 'added'> | null;
 
 type Aval = ReturnType<typeof batchAval>;
 
-type Steps = Pick<TrainPlan, 'data' | 'train' | 'validation'>;
+type Steps = Pick<TrainPlan, 'data' | 'train' | 'validation' | 'plateau'>;
 
 function checkedLike(train: Rows, validation: Rows): Rows {
   checkAlike(train, validation);

@@ -30,3 +30,8 @@ it('differentiates the meaning of an op without one, to any order', () => {
   const { error } = checkGradients((at) => gaussian([at], { width: 2 })[0]!, [x], { order: 2 });
   expect(error).toBeLessThan(1e-6);
 });
+
+it('refuses a definition that does not say what the op is', () => {
+  const define = () => defineOp({ name: 'test.nothing', version: 1, vjp: ([g]) => [g!] });
+  expect(define).toThrow(expect.objectContaining({ code: 'BAD_VALUE', op: 'test.nothing', argument: 'meaning' }));
+});

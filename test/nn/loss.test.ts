@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import {
   binaryCrossEntropyWithLogits,
   checkGradients,
+  compile,
   crossEntropy,
+  ctcLoss,
   gaussianNllLoss,
   grad,
   klDiv,
@@ -60,6 +62,57 @@ describe('losses', () => {
     expect(grad((p: Tensor) => klDiv(input, p, { reduction: 'sum', logTarget: true }))(logs).toArray()).toEqual([
       0, 2, 0,
     ]);
+  });
+
+  it('ctcLoss: a target without a path costs ∞, or nothing, and teaches nothing; what is impossible is no NaN', () => {
+    const logits = decode(numbers([3, 2, 3], 4));
+    const target = tensor(Int32Array.of(1, 1, 1, 2), { shape: [2, 2] });
+    const loss = (lengths: number[], options: object) => (z: Tensor) =>
+      ctcLoss(logSoftmax(z), target, lengths, [2, 2], { reduction: 'none', ...options });
+    const [first, second] = loss([2, 3], {})(logits).toArray() as number[];
+    expect(first).toBe(Number.POSITIVE_INFINITY);
+    expect(loss([2, 3], { zeroInfinity: true })(logits).toArray()).toEqual([0, second]);
+    const slopes = grad((z: Tensor) => loss([2, 3], { zeroInfinity: true })(z).sum())(logits);
+    expect(
+      slopes
+        .slice(':, 0')
+        .data()
+        .every((one) => one === 0),
+    ).toBe(true);
+    expect(
+      slopes
+        .slice(':, 1')
+        .data()
+        .every((one) => one !== 0),
+    ).toBe(true);
+    // Steps that can only be class 2, which spells [2] alone.
+    const never = Number.NEGATIVE_INFINITY;
+    const sure = f64([
+      [never, never, 0],
+      [never, never, 0],
+    ]);
+    const spelt = (classes: number[]) => (x: Tensor) =>
+      ctcLoss(x, tensor(Int32Array.from(classes)), [2], [classes.length]);
+    expect([spelt([2])(sure).item(), spelt([1])(sure).item()]).toEqual([0, Number.POSITIVE_INFINITY]);
+    expect(grad(spelt([2]))(sure).toArray()).toEqual([
+      [0, 0, -1],
+      [0, 0, -1],
+    ]);
+  });
+
+  it('ctcLoss takes lengths that are traced, and knows where their values are needed', () => {
+    const logits = decode(numbers([5, 2, 3], 4));
+    const [inputs, targets] = [tensor(Int32Array.of(5, 3)), tensor(Int32Array.of(2, 1))];
+    const rows = tensor(Int32Array.of(1, 2, 2, 0), { shape: [2, 2] });
+    const compiled = compile((z: Tensor, n: Tensor, s: Tensor) => ctcLoss(z, rows, n, s));
+    expectSameBits(compiled(logits, inputs, targets), ctcLoss(logits, rows, [5, 3], [2, 1]));
+    const joined = tensor(Int32Array.of(1, 2, 2));
+    expectSameBits(
+      compile((z: Tensor) => ctcLoss(z, joined, inputs, targets))(logits),
+      compiled(logits, inputs, targets),
+    );
+    const traced = compile((z: Tensor, s: Tensor) => ctcLoss(z, joined, inputs, s));
+    expect(() => traced(logits, targets)).toThrow(/ctcLoss: .*no values while it is traced/);
   });
 
   it('on logits are finite to ±1e4, in both precisions', () => {

@@ -50,10 +50,18 @@ const FUNCTIONS = new Map(Object.entries(wasmgrad)) as ReadonlyMap<string, unkno
 const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: Options) => Tensor> = {
   chunk: ([x], [chunks, at], options) => wasmgrad.chunk(x!, chunks as number, options)[at as number]!,
   concat: (inputs, _, options) => wasmgrad.concat(inputs, options),
+  // From logits: see torch_losses.py.
+  ctcLoss: ([logits, targets, ...given], lengths, options) => {
+    const [inputs, own] = [...given, ...lengths] as [wasmgrad.Lengths, wasmgrad.Lengths];
+    return wasmgrad.ctcLoss(wasmgrad.logSoftmax(logits!), targets!, inputs, own, options);
+  },
   einsum: (inputs, [equation]) => wasmgrad.einsum(equation as string, ...inputs),
   tensorSplit: ([x], [sections, at], options) =>
     wasmgrad.tensorSplit(x!, sections as number, options).at(at as number)!,
   unbind: ([x], [at], options) => wasmgrad.unbind(x!, options)[at as number]!,
+  l1Penalty: (inputs, [weight]) => wasmgrad.l1Penalty(inputs, weight as number),
+  l2Penalty: (inputs, [weight]) => wasmgrad.l2Penalty(inputs, weight as number),
+  splitWithSizes: ([x], [sizes, at], options) => wasmgrad.splitWithSizes(x!, sizes as number, options)[at as number]!,
   stack: (inputs, _, options) => wasmgrad.stack(inputs, options),
   squeeze: ([x], _, { axis }) => wasmgrad.squeeze(x!, axis as number | undefined),
   unsqueeze: ([x], _, { axis }) => wasmgrad.unsqueeze(x!, axis as number),

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compile, type Real, Tensor, vjp } from 'wasmgrad';
+import { compile, permute, type Real, Tensor, vjp } from 'wasmgrad';
 import { Control, SCRATCH_BYTES } from '../../assembly/isa';
 import { theMachine } from '../../src/graph/execute';
 import { type Lowered, lower } from '../../src/graph/lower';
@@ -8,8 +8,8 @@ import { Machine } from '../../src/machine/machine';
 import { decode, expectSameBits, numbers } from '../reference';
 import { cases, ofReals } from './cases';
 
-// Every case of the table in every mode, to the last bit: eager, compiled, on two threads, on unshared memory, with its
-// gradients in the same program.
+// Every case of the table in every mode, to the last bit: eager, compiled, on two threads, on unshared memory, on operands
+// with other strides, with its gradients in the same program.
 
 const machines = { shared: new Machine(true), unshared: new Machine(false) };
 afterAll(() => {
@@ -55,6 +55,13 @@ function lowered(f: (inputs: Tensor[]) => Tensor[], inputs: Tensor[]): Lowered {
   return lower(trace.close(trace.record(() => f(symbols))));
 }
 
+/** With its axes the other way round: turned twice, an operand is as it was, but lies in memory otherwise. */
+const turned = (x: Tensor) =>
+  permute(
+    x,
+    x.shape.map((_, axis) => x.rank - 1 - axis),
+  );
+
 const ops = [...new Set(cases.map(({ op }) => op))];
 
 describe.each(['f64', 'f32'] as Real[])('in %s', (real) => {
@@ -67,6 +74,10 @@ describe.each(['f64', 'f32'] as Real[])('in %s', (real) => {
       const program = lowered((xs) => [f(...xs)], inputs);
       expectSameBits(runOn(machines.shared, program, inputs, 2)[0]!, eager, `two threads, ${one.title}`);
       expectSameBits(runOn(machines.unshared, program, inputs, 1)[0]!, eager, `unshared memory, ${one.title}`);
+      if (inputs.every(({ rank }) => rank < 2)) continue;
+      const other = lowered((xs) => [f(...xs.map(turned))], inputs.map(turned));
+      const strided = runOn(machines.shared, other, inputs.map(turned), 2)[0]!;
+      expectSameBits(strided, eager, `strided operands, ${one.title}`);
     }
   });
 

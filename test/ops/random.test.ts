@@ -25,6 +25,7 @@ import {
 } from 'wasmgrad';
 import { permutation } from '../../src/data/philox';
 import { expectSameBits } from '../reference';
+import { draws } from './draws';
 
 beforeEach(() => manualSeed(7));
 
@@ -38,7 +39,7 @@ function moments(x: Tensor) {
 }
 
 describe.each(['f32', 'f64'] as Real[])('in %s', (dtype) => {
-  const draws: [string, () => Tensor][] = [
+  const seeded: [string, () => Tensor][] = [
     ['rand', () => rand([33, 7], { dtype })],
     ['uniform', () => uniform([1025], { low: -3, high: 5, dtype })],
     ['randn', () => randn([3, 333], { dtype })],
@@ -49,7 +50,7 @@ describe.each(['f32', 'f64'] as Real[])('in %s', (dtype) => {
     ['a draw of one', () => randn([], { dtype })],
   ];
 
-  it.each(draws)('%s: seeded, and the same eager, compiled and on two threads', (_, draw) => {
+  it.each(seeded)('%s: seeded, and the same eager, compiled and on two threads', (_, draw) => {
     const first = draw();
     const second = draw();
     expect(position()).toBe(2);
@@ -61,6 +62,27 @@ describe.each(['f32', 'f64'] as Real[])('in %s', (dtype) => {
     manualSeed(7);
     expectSameBits(threaded(), first);
     expect(position()).toBe(1);
+  });
+
+  it.each(Object.keys(draws))('%s: samples of all shapes, within their range, the same bits in every mode', (name) => {
+    for (const { call, shape, dtype: own = dtype, range } of draws[name]!) {
+      const title = `${name} of [${shape}]`;
+      const y = call(dtype, new Generator(7, 1));
+      expect([y.shape, y.dtype], title).toEqual([shape, own]);
+      const round = dtype === 'f32' && own === 'f32' ? Math.fround : (value: number) => value;
+      const [low, high] = [round(range[0]), round(range[1])];
+      expect(
+        [...y.values()].filter((one) => !(one >= low && one <= high)),
+        title,
+      ).toEqual([]);
+      const generator = new Generator(7, 1);
+      expectSameBits(compile(() => call(dtype, generator))(), y, title);
+      generator.manualSeed(7);
+      expectSameBits(compile(() => call(dtype, generator), { threads: 2 })(), y, title);
+      const other = call(dtype, new Generator(8, 1));
+      // So many of so different numbers are never drawn twice; masks of few channels may be.
+      if (new Set(y.values()).size > 4) expect(other.toArray(), title).not.toEqual(y.toArray());
+    }
   });
 
   it('draws have the moments of their laws', () => {

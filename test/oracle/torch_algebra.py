@@ -209,6 +209,26 @@ def parts():
         for at in sorted({0, pieces - 1}):
             call = lambda x: torch.tensor_split(x, sections, dim=axis)[at]
             case('tensorSplit', [normal(*shape)], call, {'axis': axis}, [sections, at])
+    for shape, sizes, axis in [
+        ((6,), 2, 0),
+        ((7,), 3, 0),
+        ((2,), 5, 0),
+        ((6,), [1, 5], 0),
+        ((6,), [0, 4, 2], 0),
+        ((6,), [6], -1),
+        ((3, 4), 3, 1),
+        ((3, 4), [1, 1, 1], 0),
+        ((2, 5, 2), [2, 1, 2], 1),
+        ((2, 3, 4), 3, -1),
+        ((2, 1, 2, 3), [2, 1], 3),
+        ((0, 3), 2, 0),
+        ((0, 3), [1, 2], 1),
+    ]:
+        pieces = len(torch.split(torch.zeros(shape), sizes, dim=axis))
+        for at in sorted({0, pieces - 1}):
+            call = lambda x: torch.split(x, sizes, dim=axis)[at]
+            case('splitWithSizes', [normal(*shape)], call, {'axis': axis}, [sizes, at])
+    case('splitWithSizes', [integers(0, 9, 5)], lambda x: torch.split(x, 2)[1], positional=[2, 1])
     for shape, axis in [
         ((3,), 0),
         ((1,), -1),

@@ -380,4 +380,82 @@ def likelihoods():
     loss('gaussianNllLoss', held, F.gaussian_nll_loss, {'eps': 0.1}, note='the slope passes the bound')
 
 
+@group
+def penalties():
+    def l1(*parameters, weight):
+        return weight * sum(x.abs().sum() for x in parameters)
+
+    def l2(*parameters, weight):
+        return weight * sum(x.square().sum() for x in parameters) / 2
+
+    for op, call in [('l1Penalty', l1), ('l2Penalty', l2)]:
+        for shapes in [
+            [()],
+            [(4,)],
+            [(1,)],
+            [(3, 2)],
+            [(0, 2)],
+            [(2, 1, 3)],
+            [(3, 2), (3,)],
+            [(2, 3), (), (4,)],
+            [(2, 2, 1, 2), (0,), (1, 3)],
+        ]:
+            for weight in [0.3, -2.0]:
+                inputs = [normal(*shape) + 0.0005 for shape in shapes]
+                case(op, inputs, lambda *all: call(*all, weight=weight), positional=[weight])
+        case(op, [f64([-1.5, 0.0, 2.0])], lambda x: call(x, weight=1.0), positional=[1], note='the slope at 0 is 0')
+        case(op, [normal(2, 2)], lambda x: call(x, weight=0.0), positional=[0])
+
+
+def ctc(op_inputs, lengths, options, targets, **rest):
+    """Rows start from logits: PyTorch's gradient is the right one only together with that of log_softmax."""
+
+    def call(logits, targets, *given):
+        probabilities = F.log_softmax(logits, dim=-1)
+        own = given or tuple(torch.tensor(one) for one in lengths)
+        keys = {'zeroInfinity': 'zero_infinity'}
+        named = {keys.get(key, key): value for key, value in options.items()}
+        return F.ctc_loss(probabilities, targets.long(), *(one.long() for one in own), **named)
+
+    case('ctcLoss', [*op_inputs[:1], targets, *op_inputs[1:]], call, options, None if len(op_inputs) > 1 else lengths, **rest)
+
+
+def classes_of(blank, count, *shape):
+    """Classes other than the blank."""
+    drawn = integers(0, count - 1, *shape)
+    return drawn + (drawn >= blank).int()
+
+
+@group
+def sequences():
+    for steps, n, count, most, inputs, targets in [
+        (5, 2, 4, 2, [5, 4], [2, 1]),
+        (6, 3, 3, 3, [6, 6, 5], [3, 2, 2]),
+        (5, 1, 5, 4, [5], [3]),
+        (7, 2, 3, 3, [7, 3], [3, 0]),
+    ]:
+        for reduction in ['mean', 'sum', 'none']:
+            for blank in [0, count - 1]:
+                options = {'reduction': reduction, **({'blank': blank} if blank else {})}
+                logits = normal(steps, n, count, scale=2)
+                ctc([logits], [inputs, targets], options, classes_of(blank, count, n, most))
+        rows = classes_of(0, count, sum(targets))
+        ctc([normal(steps, n, count)], [inputs, targets], {}, rows, note='one after another')
+        given = [i32(inputs), i32(targets)]
+        ctc([normal(steps, n, count), *given], None, {'reduction': 'sum'}, classes_of(0, count, n, most))
+    again = i32([[1, 1, 2], [2, 2, 2]])
+    ctc([normal(6, 2, 3)], [[6, 5], [3, 3]], {'reduction': 'none'}, again, note='a class twice needs a blank')
+    ctc([normal(6, 2, 3)], [[6, 5], [0, 0]], {'reduction': 'none'}, again, note='nothing to spell')
+    short = [[3, 6], [3, 3]]
+    ctc([normal(6, 2, 3)], short, {'reduction': 'none'}, again, grad=False, note='no path')
+    for reduction in ['none', 'mean']:
+        options = {'reduction': reduction, 'zeroInfinity': True}
+        ctc([normal(6, 2, 3)], short, options, again, note='no path')
+    ctc([normal(1, 1, 2)], [[1], [1]], {}, i32([[1]]), note='one step')
+    ctc([normal(5, 3)], [[5], [2]], {'reduction': 'none'}, i32([1, 2]), note='no batch axis')
+    ctc([normal(5, 3)], [[4], [2]], {}, i32([2, 2]), note='no batch axis')
+    ctc([normal(30, 2, 4, scale=3)], [[30, 21], [6, 9]], {'reduction': 'sum'}, classes_of(0, 4, 2, 9))
+    ctc([normal(30, 1, 3, scale=20)], [[30], [4]], {}, i32([[1, 2, 2, 1]]), note='far from certain')
+
+
 record('losses.json')

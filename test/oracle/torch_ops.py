@@ -574,4 +574,405 @@ def casts():
     case('cast', [normal(2, 3)], lambda x: x.to(torch.float64), positional=['f64'])
 
 
+MORE = [
+    (1,),
+    (4,),
+    (8,),
+    (17,),
+    (1, 1),
+    (2, 3),
+    (5, 1),
+    (1, 6),
+    (4, 4),
+    (2, 2, 3),
+    (3, 1, 2),
+    (1, 2, 1, 3),
+    (2, 1, 2, 1, 2),
+    (2, 0),
+]
+
+
+@group
+def more_elementwise_unary():
+    def slope(*shape):
+        """None is 0 or whole, where some slopes jump."""
+        return normal(*shape, scale=2) + 0.0005
+
+    for op, call, draw in [
+        ('neg', torch.neg, normal),
+        ('abs', torch.abs, slope),
+        ('sign', torch.sign, slope),
+        ('floor', torch.floor, slope),
+        ('ceil', torch.ceil, slope),
+        ('round', torch.round, slope),
+        ('square', torch.square, normal),
+        ('exp', torch.exp, normal),
+        ('expm1', torch.expm1, normal),
+        ('erf', torch.erf, normal),
+        ('sin', torch.sin, slope),
+        ('cos', torch.cos, slope),
+        ('sqrt', torch.sqrt, positive),
+        ('reciprocal', torch.reciprocal, positive),
+        ('log', torch.log, positive),
+        ('log1p', torch.log1p, positive),
+        ('isFinite', torch.isfinite, normal),
+    ]:
+        for shape in MORE:
+            case(op, [draw(*shape)], call)
+    for at in [(), (3,), (2, 2), (1, 3), (0,)]:
+        for value in [NAN, INF, -INF]:
+            x = normal(*at)
+            x[tuple(length - 1 for length in at) if 0 not in at else ...] = value
+            case('isFinite', [x], torch.isfinite)
+
+
+MORE_BROADCASTS = [
+    ((1,), (1,)),
+    ((), (2, 2)),
+    ((3,), (2, 3)),
+    ((2, 1), (1, 3)),
+    ((2, 2, 2), (2, 2, 2)),
+    ((1, 2, 3), (2, 1, 1)),
+    ((2, 1, 1, 3), (2, 2, 1)),
+    ((17,), (1,)),
+]
+
+
+@group
+def more_elementwise_binary():
+    for a, b in MORE_BROADCASTS:
+        for op, call in [('add', torch.add), ('sub', torch.sub), ('mul', torch.mul)]:
+            case(op, [normal(*a), normal(*b)], call)
+        case('div', [normal(*a), -positive(*b)], torch.div)
+        for op, call in [('maximum', torch.maximum), ('minimum', torch.minimum)]:
+            case(op, [normal(*a), normal(*b) + 0.0005], call)
+
+
+@group
+def more_comparisons_and_logic():
+    compare = {'eq': torch.eq, 'ne': torch.ne, 'lt': torch.lt, 'le': torch.le, 'gt': torch.gt, 'ge': torch.ge}
+    for op, call in compare.items():
+        for a, b in MORE_BROADCASTS:
+            case(op, [integers(-1, 2, *a).double(), integers(-1, 2, *b).double()], call)
+        for a, b in MORE_BROADCASTS[:5]:
+            case(op, [integers(-1, 2, *a), integers(-1, 2, *b)], call)
+    binary = {'logicalAnd': torch.logical_and, 'logicalOr': torch.logical_or, 'logicalXor': torch.logical_xor}
+    for op, call in binary.items():
+        for a, b in BROADCASTS + MORE_BROADCASTS + [((3, 1, 2), (2,))]:
+            case(op, [booleans(*a), booleans(*b)], call)
+    for shape in MORE + [(3, 2, 4), (33,)]:
+        case('logicalNot', [booleans(*shape)], torch.logical_not)
+    for condition, a, b in [
+        ((4,), (), ()),
+        ((), (3,), (3,)),
+        ((1,), (2, 2), (2,)),
+        ((2, 2), (2, 2), (2, 2)),
+        ((2, 1, 3), (4, 1), (1, 1)),
+        ((1, 1), (2, 3), (3,)),
+        ((17,), (17,), (1,)),
+        ((2, 1, 2, 1), (3, 1, 2), (2, 1, 1, 1)),
+    ]:
+        case('where', [booleans(*condition), normal(*a), normal(*b)], torch.where)
+    for shape in [(3,), (2, 2)]:
+        case('where', [booleans(*shape), integers(-9, 9, *shape), integers(-9, 9, *shape)], torch.where)
+
+
+@group
+def more_casts():
+    for to, name in [(torch.float64, 'f64'), (torch.int32, 'i32'), (torch.uint8, 'u8'), (torch.bool, 'bool')]:
+        for shape in [(), (5,), (2, 1, 3)]:
+            case('cast', [uniform(0, 200, *shape)], lambda x: x.to(to), positional=[name])
+
+
+@group
+def more_products():
+    for a, b in [((1, 4), (4, 1)), ((2, 1, 3), (3,))]:
+        case('matmul', [normal(*a), normal(*b)], torch.matmul)
+    for x, w, bias in [
+        ((1,), (1, 1), True),
+        ((1,), (3, 1), False),
+        ((4,), (1, 4), False),
+        ((2, 5), (5, 5), True),
+        ((1, 2), (7, 2), True),
+        ((9, 1), (2, 1), False),
+        ((3, 1, 2), (2, 2), True),
+        ((1, 1, 3), (1, 3), True),
+        ((2, 2, 3), (4, 3), False),
+        ((2, 0), (3, 0), True),
+        ((5, 8), (1, 8), True),
+    ]:
+        case('linear', [normal(*x), normal(*w)] + ([normal(w[0])] if bias else []), F.linear)
+
+
+MORE_REDUCTIONS = [
+    ((1,), {}),
+    ((17,), {'axis': 0}),
+    ((1, 4), {'axis': 0}),
+    ((4, 1), {'axis': 1, 'keepDims': True}),
+    ((2, 3), {'axis': -2}),
+    ((2, 3, 2), {'axis': 0, 'keepDims': True}),
+    ((2, 2, 3, 2), {'axis': 3}),
+    ((2, 3), {'keepDims': True}),
+    ((1, 1, 1), {}),
+    ((3, 2, 2), {'axis': 1}),
+]
+
+
+@group
+def more_reductions():
+    for op, call in [
+        ('sum', every_axis(torch.sum)),
+        ('mean', every_axis(torch.mean)),
+        ('max', every_axis(torch.amax)),
+        ('min', every_axis(torch.amin)),
+    ]:
+        for shape, options in MORE_REDUCTIONS:
+            case(op, [normal(*shape)], lambda x: call(x, **options), options)
+
+    def single(call):
+        """Those that take one axis or none keep no dims of all."""
+        return lambda x, options: call(x, **axes(options)) if 'axis' in options else call(x)
+
+    one_axis = [row for row in MORE_REDUCTIONS if 'axis' in row[1] or not row[1]]
+    for op, call in [('prod', torch.prod), ('argmax', torch.argmax), ('argmin', torch.argmin)]:
+        for shape, options in one_axis + [((3, 3), {'axis': 1}), ((2, 1, 2, 2), {'axis': -3})]:
+            case(op, [normal(*shape)], lambda x: single(call)(x, options), options)
+    for op, call in [('any', torch.any), ('all', torch.all)]:
+        for shape, options in REDUCTIONS + one_axis + [((2, 0), {'axis': 0})]:
+            case(op, [booleans(*shape)], lambda x: single(call)(x, options), options)
+
+
+@group
+def more_shapes():
+    for shape, order in [
+        ((1,), [0]),
+        ((1, 4), [1, 0]),
+        ((3, 3), [0, 1]),
+        ((5, 2), [-1, -2]),
+        ((2, 3, 4), [0, 1, 2]),
+        ((2, 3, 4), [1, 0, 2]),
+        ((2, 3, 4), [1, 2, 0]),
+        ((2, 3, 4), [2, 1, 0]),
+        ((1, 1, 3), [2, 0, 1]),
+        ((2, 2, 2, 2), [0, 2, 1, 3]),
+        ((2, 2, 1, 3), [-1, 0, 1, -2]),
+        ((2, 1, 2, 1, 2), [4, 2, 0, 3, 1]),
+        ((0, 2), [1, 0]),
+    ]:
+        case('permute', [normal(*shape)], lambda x: x.permute(order), positional=[order])
+    for shape, pair in [
+        ((1, 1), None),
+        ((4, 1), None),
+        ((3, 3), (0, 1)),
+        ((2, 3), (1, 1)),
+        ((2, 3), (-2, 1)),
+        ((2, 3, 4), (0, 1)),
+        ((2, 3, 4), (1, 2)),
+        ((1, 3, 2), (0, -1)),
+        ((2, 2, 2, 2), None),
+        ((2, 3, 1, 2), (0, 3)),
+        ((2, 1, 2, 1, 2), (0, 4)),
+        ((2, 0, 3), (0, 1)),
+    ]:
+        case('transpose', [normal(*shape)], lambda x: torch.transpose(x, *(pair or (-2, -1))), positional=list(pair or []))
+    for shape, size in [
+        ((4,), [2, 2]),
+        ((4,), [4]),
+        ((4,), [-1]),
+        ((2, 3), [3, 2]),
+        ((2, 3), [1, 6, 1]),
+        ((3, 4), [2, 6]),
+        ((3, 4), [2, 2, 3]),
+        ((2, 2, 3), [4, 3]),
+        ((2, 2, 3), [2, -1]),
+        ((1, 1), []),
+        ((2, 1, 3, 1), [2, 3]),
+        ((0,), [0, 5]),
+    ]:
+        case('reshape', [normal(*shape)], lambda x: x.reshape(size), positional=[size])
+    for shape, size in [
+        ((1,), [1]),
+        ((1,), [4]),
+        ((3,), [3]),
+        ((3,), [1, 3]),
+        ((3, 1), [3, 2]),
+        ((1, 1), [2, 3]),
+        ((2, 1, 2), [2, 3, 2]),
+        ((1, 2, 1), [3, 2, 3]),
+        ((1, 2), [2, 3, 2]),
+        ((), [1, 1, 1]),
+        ((2, 1, 1, 2), [2, 2, 3, 2]),
+        ((1,), [0]),
+    ]:
+        case('broadcastTo', [normal(*shape)], lambda x: x.expand(size), positional=[size])
+    for shape, axis in [
+        ((1,), None),
+        ((1,), 0),
+        ((1,), -1),
+        ((), None),
+        ((3,), None),
+        ((1, 3), 0),
+        ((3, 1), 1),
+        ((3, 1), -1),
+        ((1, 2, 1, 2), None),
+        ((1, 2, 1, 2), 2),
+        ((1, 2, 1, 2), -4),
+        ((1, 1, 1), None),
+        ((1, 0), 0),
+        ((2, 1, 2, 1, 2), None),
+    ]:
+        options = {} if axis is None else {'axis': axis}
+        case('squeeze', [normal(*shape)], lambda x: x.squeeze() if axis is None else x.squeeze(axis), options)
+    for shape, axis in [
+        ((), -1),
+        ((1,), 0),
+        ((1,), 1),
+        ((4,), 1),
+        ((4,), -2),
+        ((2, 3), 0),
+        ((2, 3), 2),
+        ((2, 3), -1),
+        ((2, 3), -3),
+        ((2, 1, 2), 1),
+        ((2, 1, 2), 3),
+        ((2, 2, 1, 2), 2),
+        ((2, 2, 1, 2), -5),
+        ((0, 2), 1),
+    ]:
+        case('unsqueeze', [normal(*shape)], lambda x: x.unsqueeze(axis), {'axis': axis})
+    names = {'startAxis': 'start_dim', 'endAxis': 'end_dim'}
+    for shape, options in [
+        ((1,), {}),
+        ((1, 1), {}),
+        ((3, 2), {'startAxis': 1}),
+        ((3, 2), {'startAxis': -1}),
+        ((3, 2), {'endAxis': 0}),
+        ((2, 2, 3), {}),
+        ((2, 2, 3), {'endAxis': 1}),
+        ((2, 2, 3), {'startAxis': -2}),
+        ((2, 1, 3), {'startAxis': 0, 'endAxis': 2}),
+        ((2, 1, 2, 3), {}),
+        ((2, 1, 2, 3), {'startAxis': 2}),
+        ((2, 1, 2, 3), {'startAxis': 1, 'endAxis': -1}),
+        ((2, 0, 3), {'startAxis': 1}),
+    ]:
+        call = lambda x: torch.flatten(x, **{names[key]: value for key, value in options.items()})
+        case('flatten', [normal(*shape)], call, options)
+    for shape in MORE + [(), (3, 3), (2, 3, 1), (33,), (3, 2, 1, 2)]:
+        case('detach', [normal(*shape)], torch.detach, grad=False)
+
+
+@group
+def more_joins_and_pads():
+    for shape, widths, options in [
+        ((1,), [[0, 3]], {}),
+        ((4,), [[2, 0]], {'value': 0.5}),
+        ((3,), [[5, 5]], {}),
+        ((1, 1), [[1, 1], [1, 1]], {}),
+        ((2, 3), [[0, 0], [0, 0]], {}),
+        ((2, 3), [[3, 0], [0, 0]], {'value': -1.0}),
+        ((3, 1), [[0, 1], [2, 0]], {}),
+        ((2, 2, 2), [[0, 0], [0, 0], [2, 1]], {}),
+        ((2, 1, 3), [[1, 1], [0, 0], [0, 1]], {'value': 3.0}),
+        ((1, 2, 1, 2), [[0, 1], [1, 0], [0, 0], [1, 1]], {}),
+        ((2, 0), [[0, 0], [1, 2]], {'value': 1.5}),
+        ((1, 1, 2, 2, 1), [[0, 0], [0, 1], [1, 0], [0, 0], [1, 1]], {}),
+    ]:
+        flat = [width for before_after in reversed(widths) for width in before_after]
+        case('pad', [normal(*shape)], lambda x: F.pad(x, flat, value=options.get('value', 0.0)), options, [widths])
+    for parts, axis in [
+        ([(1,), (1,), (1,)], 0),
+        ([(4,)], -1),
+        ([(3, 2), (3, 2)], 1),
+        ([(1, 3), (2, 3), (3, 3)], 0),
+        ([(2, 2, 1), (2, 2, 3)], 2),
+        ([(1, 2, 2), (3, 2, 2)], 0),
+        ([(2, 1, 2), (2, 4, 2), (2, 1, 2)], 1),
+        ([(2, 3, 1, 1), (2, 1, 1, 1)], -3),
+        ([(5,)] * 7, 0),
+    ]:
+        case('concat', [normal(*part) for part in parts], lambda *all: torch.cat(all, dim=axis), {'axis': axis})
+
+
+@group
+def more_indexing():
+    for shape, index_shape, axis in [
+        ((1,), (3,), 0),
+        ((4,), (1,), -1),
+        ((2, 3), (2, 3), 0),
+        ((2, 3), (1, 3), 0),
+        ((2, 3), (2, 5), 1),
+        ((2, 3), (1, 1), 1),
+        ((3, 2, 2), (4, 2, 2), 0),
+        ((3, 2, 2), (3, 1, 2), 1),
+        ((3, 2, 2), (2, 1, 3), -1),
+        ((2, 2, 3, 1), (2, 2, 2, 1), 2),
+        ((2, 2, 1, 3), (1, 2, 1, 4), 3),
+        ((2, 3), (2, 0), 1),
+    ]:
+        index = integers(0, shape[axis], *index_shape)
+        case('gather', [normal(*shape), index], lambda x, index: torch.gather(x, axis, index.long()), {'axis': axis})
+    for shape, count, axis in [
+        ((1,), 4, 0),
+        ((4,), 1, -1),
+        ((2, 3), 2, 0),
+        ((2, 3), 6, 1),
+        ((2, 3), 1, -2),
+        ((5, 1), 3, 0),
+        ((2, 3, 2), 3, 0),
+        ((2, 3, 2), 3, 1),
+        ((2, 3, 2), 2, 2),
+        ((2, 2, 3, 2), 4, 2),
+        ((2, 1, 2, 3), 2, -1),
+        ((3, 0), 2, 0),
+        ((3, 2), 0, 1),
+    ]:
+        index = integers(0, shape[axis], count)
+        select = lambda x, index: torch.index_select(x, axis, index.long())
+        case('indexSelect', [normal(*shape), index], select, {'axis': axis})
+    for index, weight in [
+        ((1,), (1, 1)),
+        ((3,), (1, 4)),
+        ((2,), (6, 1)),
+        ((7,), (2, 2)),
+        ((1, 1), (3, 2)),
+        ((3, 2), (5, 3)),
+        ((2, 1, 2), (3, 2)),
+        ((1, 4), (4, 4)),
+        ((2, 2, 2), (2, 1)),
+        ((1, 2, 1, 2), (3, 2)),
+        ((), (1, 1)),
+        ((2, 0), (2, 3)),
+        ((5,), (17, 2)),
+    ]:
+        case(
+            'embedding',
+            [integers(0, weight[0], *index), normal(*weight)],
+            lambda index, w: F.embedding(index.long(), w),
+        )
+    for index, classes in [
+        ((1,), 1),
+        ((1,), 8),
+        ((5,), 2),
+        ((7,), 7),
+        ((), 1),
+        ((1, 1), 3),
+        ((3, 2), 2),
+        ((2, 3), 4),
+        ((2, 1, 2), 3),
+        ((1, 2, 1, 2), 2),
+        ((2, 0), 5),
+        ((17,), 4),
+        ((2, 2, 2), 1),
+        ((4, 1), 6),
+    ]:
+        case(
+            'oneHot',
+            [integers(0, classes, *index)],
+            lambda index: F.one_hot(index.long(), classes),
+            {'numClasses': classes},
+            note='PyTorch gives whole numbers; compare values, not dtypes',
+        )
+
+
 record('ops.json')

@@ -8,6 +8,7 @@ import {
   evaluate,
   indexSelect,
   manualSeed,
+  mixup,
   mseLoss,
   nn,
   optim,
@@ -175,6 +176,96 @@ describe('a run', () => {
     expect(moved).toBeCloseTo(1e-3, 5);
   });
 
+  it('takes the gradients of a batch in parts, and one step, also where parts and batches do not come out', async () => {
+    const state = model.stateDict();
+    const run = async (accumulate: number) => {
+      model.loadStateDict(state);
+      const optimizer = new optim.SGD(model.parameters(), { lr: 0.3 });
+      const { epochs, steps } = await start({ optimizer, accumulate, metrics: { accuracy }, epochs: 2 }).done;
+      expect([steps, optimizer.stepCell.item()]).toEqual([8, 8]);
+      return [...weights(model), ...epochs.flatMap(({ loss, metrics }) => [loss, metrics.accuracy!])];
+    };
+    // Batches of 16 and 2.
+    const whole = await run(1);
+    for (const parts of [2, 3, 16, 99]) {
+      const split = await run(parts);
+      split.forEach((one, i) => {
+        expect(one).toBeCloseTo(whole[i]!, 5);
+      });
+    }
+  });
+
+  it('needs less memory for a batch in parts', async () => {
+    const bytes = (accumulate: number) => {
+      manualSeed(1);
+      const wide = new nn.Sequential(new nn.Linear(4, 256), new nn.ReLU(), new nn.Linear(256, 256), new nn.Tanh());
+      const run = train({
+        model: wide,
+        loss: (y) => y.square().mean(),
+        optimizer: new optim.SGD(wide.parameters()),
+        data: { x: zeros([4096, 4]), y: zeros([4096]) },
+        ...{ batchSize: 4096, accumulate },
+      });
+      const { programs } = (run as unknown as { builder: { programs: { program: { arenaBytes: number } }[] } }).builder;
+      return run.done.then(() => programs[0]!.program.arenaBytes);
+    };
+    expect((await bytes(1)) / (await bytes(16))).toBeGreaterThan(3);
+  });
+
+  it('shows the model what augment makes of a batch, in training only', async () => {
+    const augment = (x: Tensor, y: Tensor): [Tensor, Tensor] => [x.mul(0), y.mul(0).add(2)];
+    const optimizer = new optim.SGD(model.parameters(), { lr: 1 });
+    const { epochs } = await start({ augment, optimizer, metrics: { accuracy }, validation: data, epochs: 30 }).done;
+    const last = model
+      .forward(zeros([1, 4]))
+      .argmax({ axis: 1 })
+      .item();
+    expect(last).toBe(2);
+    // All that it has learnt is to say 2, which the metric compares with the targets as they came.
+    const share = [...data.y.values()].filter((one) => one === 2).length / 50;
+    expect(epochs.at(-1)!.metrics.accuracy).toBeCloseTo(share, 6);
+    expect(epochs.at(-1)!.validation!.loss).toBeGreaterThan(epochs.at(-1)!.loss);
+  });
+
+  it('mixes up the examples of a batch, the same with every number of threads', async () => {
+    const state = model.stateDict();
+    const ends: number[][] = [];
+    for (const threads of [1, 2]) {
+      model.loadStateDict(state);
+      const augment = (x: Tensor, y: Tensor) => mixup(x, y, { alpha: 0.4, numClasses: 3 });
+      const { epochs } = await start({ augment, threads, metrics: { accuracy }, validation: 0.2, epochs: 20 }).done;
+      expect(epochs.at(-1)!.validation!.loss).toBeLessThan(epochs[0]!.validation!.loss);
+      ends.push(weights(model));
+    }
+    expect(ends[0]).toEqual(ends[1]);
+  });
+
+  it.each(['loss', 'accuracy', 'val.loss', 'val.accuracy'])(
+    'lowers the rate after epochs in which %s gets no better',
+    async (monitor) => {
+      const optimizer = new optim.SGD(model.parameters(), { lr: 0.5 });
+      const options = { mode: 'max', factor: 0.5, patience: 1, threshold: 0, monitor } as const;
+      const schedule = new optim.lr.ReduceOnPlateau(optimizer, options);
+      const { epochs } = await start({ optimizer, schedule, metrics: { accuracy }, validation: 0.2, epochs: 12 }).done;
+      // The same by hand.
+      const other = new optim.SGD(model.parameters(), { lr: 0.5 });
+      const byHand = new optim.lr.ReduceOnPlateau(other, options);
+      const rates = epochs.map((epoch) => {
+        const { lr } = other;
+        const [, held, name = held!] = /^(val\.)?(.*)$/.exec(monitor)!;
+        byHand.step(held ? epoch.validation![name]! : name === 'loss' ? epoch.loss : epoch.metrics[name]!);
+        return lr;
+      });
+      expect(epochs.map(({ lr }) => lr)).toEqual(rates);
+      expect(optimizer.lr).toBe(other.lr);
+      expect(optimizer.lr).toBeLessThan(0.5);
+      expect([schedule.bestCell.item(), schedule.countsCell.toArray()]).toEqual([
+        byHand.bestCell.item(),
+        byHand.countsCell.toArray(),
+      ]);
+    },
+  );
+
   it('ends with what a predicate throws', async () => {
     const failing = () => {
       throw new RangeError('no such metric');
@@ -253,6 +344,19 @@ describe('iterables of batches', () => {
     expect(weights(model)).toEqual(fed);
   });
 
+  it('takes parts of batches, and a plateau, as with rows in memory', async () => {
+    const state = model.stateDict();
+    const run = async (options: Partial<TrainOptions>) => {
+      model.loadStateDict(state);
+      const optimizer = new optim.SGD(model.parameters(), { lr: 0.5 });
+      const schedule = new optim.lr.ReduceOnPlateau(optimizer, { mode: 'max', patience: 1, monitor: 'loss' });
+      await start({ optimizer, schedule, accumulate: 3, epochs: 6, ...options }).done;
+      expect(optimizer.lr).toBeLessThan(0.5);
+      return [...weights(model), optimizer.lr];
+    };
+    expect(await run({ data: parts() })).toEqual(await run({ shuffle: false, batchSize: 20 }));
+  });
+
   it('pulls an async iterable anew for every epoch', async () => {
     const source = {
       async *[Symbol.asyncIterator]() {
@@ -303,9 +407,17 @@ describe('iterables of batches', () => {
 
 describe('what goes wrong', () => {
   it('refuses options and shapes at once, by name', () => {
+    const optimizer = new optim.SGD(model.parameters());
+    const plateau = (monitor: string) => new optim.lr.ReduceOnPlateau(optimizer, { monitor });
     const refusals: [Partial<TrainOptions>, RegExp][] = [
       [{ epochs: 0 }, /train: epochs must be a whole number from 1 on; got 0/],
       [{ batchSize: 1.5 }, /train: batchSize/],
+      [{ accumulate: 0 }, /train: accumulate must be a whole number from 1 on; got 0/],
+      [{ schedule: plateau('val.loss') }, /train: monitor must be loss; got val\.loss/],
+      [
+        { schedule: plateau('val.f1'), metrics: { accuracy }, validation: 0.2 },
+        /monitor must be loss, accuracy, val\.loss, val\.accuracy; got val\.f1/,
+      ],
       [{ data: { x: data.x, y: data.y.slice(':10') } }, /50 examples and y has 10/],
       [{ data: { x: data.x.slice(':0'), y: data.y.slice(':0') } }, /no examples/],
       [{ validation: 1.5 }, /validation must be a fraction/],
