@@ -33,7 +33,7 @@ const MOST_THREADS = 4;
 /** What a worker runs: the core's `serve` as a helper, or `run` as the coordinator. */
 const workerSource = `
   const { parentPort, workerData: { bytes, memory, call, args } } = require('node:worker_threads');
-  const core = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports;
+  const core = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, extension() {} } }).exports;
   parentPort.postMessage('ready');
   parentPort.postMessage({ result: core[call](...args) });
 `;
@@ -57,7 +57,9 @@ class Machine {
     hex: string,
   ) {
     this.bytes = Uint8Array.from(hex.match(/../g)!, (byte) => Number.parseInt(byte, 16));
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(this.bytes), { env: { memory: this.memory } });
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(this.bytes), {
+      env: { memory: this.memory, extension() {} },
+    });
     this.run = instance.exports.run as typeof this.run;
     this.control[Control.SCRATCH >> 2] = FIRST_BYTE;
   }
