@@ -17,9 +17,9 @@ export class Cell extends Tensor {
   /** The name of the training run that owns the cell; writing it meanwhile throws MODEL_BUSY. @internal */
   owner: string | null = null;
 
-  /** Starts as a copy of `value`. */
+  /** Starts as `value`. */
   constructor(value: Tensor) {
-    const values = value.data();
+    const values = value.values();
     super(value.shape, value.dtype, EMPTY);
     this.storage = new Storage(value.dtype, values.length, values);
   }

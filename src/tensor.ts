@@ -259,7 +259,9 @@ function create(shape: Shape, dtype: DType, source: ArrayLike<number | boolean>)
 export function full(shape: Shape, value: number, { dtype = 'f32' }: { dtype?: DType } = {}): Tensor {
   const checked = checkShape('full', shape);
   checkNumber('full', value, checkDtype('full', dtype));
-  return new Tensor(checked, dtype, allocate(dtype, sizeOf(checked)).fill(value));
+  const values = allocate(dtype, sizeOf(checked));
+  // Memory that nobody has written into yet is zero, and the system need not find it before it is used.
+  return new Tensor(checked, dtype, Object.is(value, 0) ? values : values.fill(value));
 }
 
 export function zeros(shape: Shape, options?: { dtype?: DType }): Tensor {

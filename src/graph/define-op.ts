@@ -16,12 +16,13 @@ export const ops = new Map<string, Op>();
  * for a definition that does not say what the op is.
  */
 export function defineOp<O extends object = Options>(definition: OpDefinition<O>): Op<O> {
-  const { name, emit, view, meaning } = definition;
-  if (!(emit ?? view ?? meaning)) throw new ValueError('an op needs its meaning.', { op: name, argument: 'meaning' });
+  const { name, ...rest } = definition;
+  if (!(rest.emit ?? rest.view ?? rest.meaning))
+    throw new ValueError('an op needs its meaning.', { op: name, argument: 'meaning' });
   const op = ((inputs: Operand[], options: O = {} as O) =>
     apply(op as unknown as Op, inputs, options as Options)) as unknown as Op<O>;
-  // Not Object.assign: a function's own name cannot be assigned, only defined.
-  for (const [key, value] of Object.entries(definition)) Object.defineProperty(op, key, { value });
+  // A function's own name cannot be assigned, only defined.
+  Object.defineProperty(Object.assign(op, rest), 'name', { value: name });
   ops.set(name, op as unknown as Op);
   return op;
 }

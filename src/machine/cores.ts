@@ -21,7 +21,8 @@ export function registerBinary(build: Build, part: keyof Binaries, wasm: string 
 }
 
 function decode(hex: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
+  const native = (Uint8Array as { fromHex?: (hex: string) => Uint8Array<ArrayBuffer> }).fromHex;
+  return native ? native.call(Uint8Array, hex) : Uint8Array.from(hex.match(/../g)!, (digits) => Number(`0x${digits}`));
 }
 
 /** What is known of a build, to hand to a worker. Throws where its core is not loaded. */

@@ -2,8 +2,8 @@ import { allocate, bytesOf, type DType, type TypedArray, viewOf } from '../dtype
 import type { Memory } from './memory';
 
 /**
- * A cell's value: in an array of the host's, or in linear memory while a loaded program uses it. Programs count
- * themselves in and out, so that memory holds what is in use and nothing has to be freed by hand.
+ * A cell's value: in an array of the host's, which nobody writes into any more and many may share, or in linear memory while a
+ * loaded program uses it. Programs count themselves in and out, so that memory holds what is in use and nothing has to be freed by hand.
  */
 export class Storage {
   private home: { memory: Memory; address: number; users: number } | null = null;
@@ -18,8 +18,8 @@ export class Storage {
   bind(memory: Memory): number {
     if (this.home === null) {
       const address = memory.allocate(this.size * bytesOf(this.dtype), 'parameters');
-      viewOf(this.dtype, memory.buffer, address, this.size).set(this.values!);
       this.home = { memory, address, users: 0 };
+      this.place().set(this.values!);
       this.values = null;
     }
     this.home.users++;
@@ -34,19 +34,24 @@ export class Storage {
     home.memory.release(home.address);
   }
 
-  /** A copy of the value. */
+  /** The value, which does not change with the storage: not to be written into. */
   read(): TypedArray {
-    const copy = allocate(this.dtype, this.size);
-    copy.set(this.view());
-    return copy;
+    return this.home ? this.copyOf(this.place()) : this.values!;
   }
 
   write(values: ArrayLike<number>): void {
-    this.view().set(values);
+    if (this.home) this.place().set(values);
+    else this.values = this.copyOf(values);
   }
 
-  private view(): TypedArray {
-    const home = this.home;
-    return home ? viewOf(this.dtype, home.memory.buffer, home.address, this.size) : this.values!;
+  private place(): TypedArray {
+    const { memory, address } = this.home!;
+    return viewOf(this.dtype, memory.buffer, address, this.size);
+  }
+
+  private copyOf(values: ArrayLike<number>): TypedArray {
+    const copy = allocate(this.dtype, this.size);
+    copy.set(values);
+    return copy;
   }
 }
