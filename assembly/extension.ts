@@ -1,4 +1,5 @@
 import { Op, Record } from './isa';
+import { averagePool, averagePoolBackward, maxPool } from './kernels/pooling';
 import { argsort } from './kernels/sort';
 import { word } from './real';
 
@@ -10,6 +11,15 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
   switch (word(record, Record.OP)) {
     case Op.ARGSORT:
       argsort(record, chunk);
+      break;
+    case Op.MAX_POOL:
+      maxPool(record, chunk);
+      break;
+    case Op.AVERAGE_POOL:
+      averagePool(record, chunk);
+      break;
+    case Op.AVERAGE_POOL_BACKWARD:
+      averagePoolBackward(record, chunk);
       break;
   }
 }

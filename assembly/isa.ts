@@ -36,6 +36,9 @@ export const enum Op {
   // From here on in the extension, see extension.ts
   EXTENSION = 64,
   ARGSORT = 64, // sort.ts
+  MAX_POOL = 70, // pooling.ts
+  AVERAGE_POOL = 71, // pooling.ts
+  AVERAGE_POOL_BACKWARD = 72, // pooling.ts
 }
 
 /** The first three words of every record. */
@@ -547,6 +550,31 @@ export const enum Argsort {
   DESTINATION = 9,
   SPARE = 10,
   WORDS = 11,
+}
+
+/**
+ * MAX_POOL, AVERAGE_POOL: of each of PLANES planes [H, W], contiguous, the maximum or the mean of each window, [OH, OW]. Behind the
+ * header a table of windows, for rows and then for columns: (start, end, count) of each, where elements start, start + STEP … below
+ * end are inside, and a mean divides by the product of the counts. MAX_POOL writes to INDICES where in the plane each maximum stands,
+ * i32: the first of equal ones; a NaN wins, the last one. A mean's sum goes along rows of the window, from 0.
+ * AVERAGE_POOL_BACKWARD: from the cotangents of the means, SOURCE [PLANES, OH, OW], those of the elements, which add in the order of
+ * the windows. A chunk runs CHUNK planes.
+ */
+export const enum Pool {
+  PLANES = 3,
+  H = 4,
+  W = 5,
+  OH = 6,
+  OW = 7,
+  STEP_Y = 8,
+  STEP_X = 9,
+  CHUNK = 10,
+  HALVES = 11, // 1: window i is elements 2i and 2i + 1, both ways
+  SOURCE = 12,
+  DESTINATION = 13,
+  INDICES = 14,
+  FIRST_WINDOW = 15,
+  WINDOW_WORDS = 3,
 }
 
 /** COMMIT: ends the run here, with Status.NON_FINITE or Status.FAULT, if one was seen. One chunk. */

@@ -50,6 +50,19 @@ export {
   unsqueeze,
 } from './ops/movement';
 export {
+  type AveragePoolOptions,
+  adaptiveAvgPool1d,
+  adaptiveAvgPool2d,
+  adaptiveMaxPool1d,
+  adaptiveMaxPool2d,
+  avgPool1d,
+  avgPool2d,
+  type MaxPoolOptions,
+  maxPool1d,
+  maxPool2d,
+  type Pair,
+} from './ops/pooling';
+export {
   bernoulli,
   defaultGenerator,
   dropout,

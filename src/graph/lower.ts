@@ -409,6 +409,9 @@ const NAMES: Record<Op, string> = {
   [Op.CHAIN]: 'map_reduce',
   [Op.PACK]: 'pack',
   [Op.ARGSORT]: 'argsort',
+  [Op.MAX_POOL]: 'max_pool',
+  [Op.AVERAGE_POOL]: 'average_pool',
+  [Op.AVERAGE_POOL_BACKWARD]: 'average_pool_backward',
 };
 
 /** A record as a line of a listing: kernel, what it is for, results ← operands. */

@@ -3,3 +3,13 @@ export { Dropout, Dropout1d, Dropout2d, StochasticDepth } from './dropout';
 export * as init from './init';
 export { Flatten, Linear } from './linear';
 export { Module, Parameter, Sequential } from './module';
+export {
+  AdaptiveAvgPool1d,
+  AdaptiveAvgPool2d,
+  AdaptiveMaxPool1d,
+  AdaptiveMaxPool2d,
+  AvgPool1d,
+  AvgPool2d,
+  MaxPool1d,
+  MaxPool2d,
+} from './pooling';

@@ -5,6 +5,7 @@ import activations from '../oracle/activations.json';
 import algebra from '../oracle/algebra.json';
 import losses from '../oracle/losses.json';
 import oracle from '../oracle/ops.json';
+import pooling from '../oracle/pooling.json';
 import {
   along,
   decode,
@@ -111,7 +112,13 @@ const signOfNaN = ({ op, output, inputs }: OracleCase) =>
   op === 'sign' && inputs[0]!.data[0] === 'NaN' ? { ...output, data: ['NaN', ...output.data.slice(1)] } : output;
 
 const fromOracle = (
-  [...oracle.cases, ...activations.cases, ...algebra.cases, ...losses.cases] as unknown as OracleCase[]
+  [
+    ...oracle.cases,
+    ...activations.cases,
+    ...algebra.cases,
+    ...losses.cases,
+    ...pooling.cases,
+  ] as unknown as OracleCase[]
 )
   .map((one) => ({ ...one, output: signOfNaN(one) }))
   .map(

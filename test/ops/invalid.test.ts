@@ -2,12 +2,18 @@ import 'wasmgrad/f64';
 import { describe, expect, it } from 'vitest';
 import {
   abs,
+  adaptiveAvgPool1d,
+  adaptiveAvgPool2d,
+  adaptiveMaxPool1d,
+  adaptiveMaxPool2d,
   add,
   all,
   any,
   arange,
   argmax,
   argmin,
+  avgPool1d,
+  avgPool2d,
   bernoulli,
   binaryCrossEntropy,
   binaryCrossEntropyWithLogits,
@@ -81,6 +87,8 @@ import {
   matmul,
   max,
   maximum,
+  maxPool1d,
+  maxPool2d,
   mean,
   min,
   minimum,
@@ -1289,6 +1297,53 @@ const bad: Bad[] = [
     refuse(f.name, 'DTYPE_MISMATCH', 'no tensor', [x4], (x) => f([x!, 2 as never], 1), 'parameter 1', 'number'),
   ]),
   // distance
+  ...Object.entries({ maxPool1d, avgPool1d, maxPool2d, avgPool2d }).flatMap(([op, f]) => {
+    const lines = op.endsWith('1d');
+    const good = zeros(lines ? [1, 1, 6] : [1, 1, 6, 6]);
+    const whole = tensor(new Int32Array(6), { shape: lines ? [1, 6] : [1, 1, 6] });
+    const call = f as (x: Tensor, size: number, options?: object) => Tensor;
+    return [
+      refuse(op, 'DTYPE_MISMATCH', 'whole numbers', [whole], (x) => call(x!, 2), 'x must', 'i32'),
+      refuse(op, 'SHAPE_MISMATCH', 'too few axes', [x4], (x) => call(x!, 2), 'x must', '[4]', 'or [C, '),
+      refuse(op, 'SHAPE_MISMATCH', 'a window too large', [good], (x) => call(x!, 7), 'no window of 7', 'axis of 6'),
+      refuse(op, 'BAD_VALUE', 'a window of nothing', [good], (x) => call(x!, 0), 'kernelSize', '0'),
+      refuse(op, 'BAD_VALUE', 'half a step', [good], (x) => call(x!, 2, { stride: 0.5 }), 'stride', '0.5'),
+      refuse(
+        op,
+        'BAD_VALUE',
+        'too much padding',
+        [good],
+        (x) => call(x!, 2, { padding: 2 }),
+        'padding',
+        '2',
+        'at most half',
+      ),
+      refuse(op, 'BAD_VALUE', 'padding below 0', [good], (x) => call(x!, 2, { padding: -1 }), 'padding', '-1'),
+      refuse(op, 'BAD_VALUE', 'three sizes', [good], (x) => call(x!, [1, 2, 3] as never), 'kernelSize', '1,2,3'),
+    ];
+  }),
+  ...Object.entries({ adaptiveMaxPool1d, adaptiveAvgPool1d, adaptiveMaxPool2d, adaptiveAvgPool2d }).flatMap(
+    ([op, f]) => {
+      const lines = op.endsWith('1d');
+      const good = zeros(lines ? [1, 1, 6] : [1, 1, 6, 6]);
+      const call = f as (x: Tensor, size: number) => Tensor;
+      return [
+        refuse(op, 'DTYPE_MISMATCH', 'no tensor', [], () => call(undefined as never, 2), 'x must', 'undefined'),
+        refuse(op, 'SHAPE_MISMATCH', 'too few axes', [x4], (x) => call(x!, 2), 'x must', '[4]'),
+        refuse(
+          op,
+          'SHAPE_MISMATCH',
+          'nothing',
+          [zeros(lines ? [1, 1, 0] : [1, 1, 0, 3])],
+          (x) => call(x!, 2),
+          'length 0',
+        ),
+        refuse(op, 'BAD_VALUE', 'no part', [good], (x) => call(x!, 0), 'outputSize', '0'),
+        refuse(op, 'BAD_VALUE', 'half a part', [good], (x) => call(x!, 1.5), 'outputSize', '1.5'),
+        refuse(op, 'BAD_VALUE', 'three sizes', [good], (x) => call(x!, [1, 1, 1] as never), 'outputSize', '1,1,1'),
+      ];
+    },
+  ),
   refuse('norm', 'DTYPE_MISMATCH', 'whole numbers', [i3], (x) => norm(x!), 'x must', 'i32[3]'),
   refuse('norm', 'DTYPE_MISMATCH', 'no tensor at all', [], () => norm(undefined as never), 'x must', 'undefined'),
   refuse('norm', 'BAD_VALUE', 'no number', [x4], (x) => norm(x!, { p: NaN }), 'p must', 'NaN'),
