@@ -1,4 +1,5 @@
 import { Op, Record } from './isa';
+import { convolution, convolutionWeight } from './kernels/convolution';
 import { argsort } from './kernels/sort';
 import { word } from './real';
 
@@ -10,6 +11,12 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
   switch (word(record, Record.OP)) {
     case Op.ARGSORT:
       argsort(record, chunk);
+      break;
+    case Op.CONVOLUTION:
+      convolution(record, chunk, scratch);
+      break;
+    case Op.CONVOLUTION_WEIGHT:
+      convolutionWeight(record, chunk, scratch);
       break;
   }
 }

@@ -18,11 +18,14 @@ const OPTIONS = {
   axis: 0,
   dtype: 'f32',
   exponent: 1,
+  groups: 1,
+  kernel: [1, 1],
   log: false,
   n: 2,
   order: [0, 1, 2],
   ranges: SHAPE.map((count) => ({ start: 0, step: 1, count })),
   shape: SHAPE,
+  size: [1, 1],
 };
 
 function accepts(op: Op, dtypes: DType[]): boolean {

@@ -3,6 +3,7 @@ import type { Real, Tensor } from 'wasmgrad';
 import * as wasmgrad from 'wasmgrad';
 import activations from '../oracle/activations.json';
 import algebra from '../oracle/algebra.json';
+import convolution from '../oracle/convolution.json';
 import losses from '../oracle/losses.json';
 import oracle from '../oracle/ops.json';
 import {
@@ -103,7 +104,13 @@ const signOfNaN = ({ op, output, inputs }: OracleCase) =>
   op === 'sign' && inputs[0]!.data[0] === 'NaN' ? { ...output, data: ['NaN', ...output.data.slice(1)] } : output;
 
 const fromOracle = (
-  [...oracle.cases, ...activations.cases, ...algebra.cases, ...losses.cases] as unknown as OracleCase[]
+  [
+    ...oracle.cases,
+    ...activations.cases,
+    ...algebra.cases,
+    ...convolution.cases,
+    ...losses.cases,
+  ] as unknown as OracleCase[]
 )
   .map((one) => ({ ...one, output: signOfNaN(one) }))
   .map(

@@ -37,6 +37,7 @@ it('has twenty rows for each function of the catalogues', async () => {
     import('../../src/nn/loss/index'),
   ]);
   const names = [activations, distance, matrix, losses].flatMap((module) => Object.keys(module));
+  names.push('conv1d', 'conv2d', 'convTranspose1d', 'convTranspose2d');
   names.push('einsum', 'relu', 'sigmoid', 'tanh', 'softplus', 'softmax', 'logSoftmax', 'clamp', 'stack', 'chunk');
   names.push('tensorSplit', 'unbind', 'flip', 'roll', 'repeat', 'tile', 'variance', 'std', 'logsumexp', 'cumsum');
   const count = (name: string) => cases.filter(({ op }) => op === name).length;
