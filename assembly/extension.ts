@@ -1,5 +1,6 @@
 import { Op, Record } from './isa';
 import { averagePool, averagePoolBackward, maxPool } from './kernels/pooling';
+import { convolution, convolutionWeight } from './kernels/convolution';
 import { argsort } from './kernels/sort';
 import { word } from './real';
 
@@ -20,6 +21,12 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
       break;
     case Op.AVERAGE_POOL_BACKWARD:
       averagePoolBackward(record, chunk);
+      break;
+    case Op.CONVOLUTION:
+      convolution(record, chunk, scratch);
+      break;
+    case Op.CONVOLUTION_WEIGHT:
+      convolutionWeight(record, chunk, scratch);
       break;
   }
 }

@@ -39,6 +39,8 @@ export const enum Op {
   MAX_POOL = 70, // pooling.ts
   AVERAGE_POOL = 71, // pooling.ts
   AVERAGE_POOL_BACKWARD = 72, // pooling.ts
+  CONVOLUTION = 65, // convolution.ts
+  CONVOLUTION_WEIGHT = 66, // convolution.ts
 }
 
 /** The first three words of every record. */
@@ -536,6 +538,76 @@ export const enum Check {
   SOURCE = 6,
   WORDS = 7,
 }
+/**
+ * What both convolutions share. x is [BATCH, GROUPS · CHANNELS, HEIGHT, WIDTH], contiguous; position (row, column) of ROWS × COLUMNS
+ * sees through tap (i, j) of KERNEL_Y × KERNEL_X
+ *
+ *   x[row · STRIDE_Y + i · DILATION_Y - PAD_Y, column · STRIDE_X + j · DILATION_X - PAD_X], 0 outside x
+ *
+ * where strides are 1 at least, dilations and pads may be negative. k counts (channel, i, j) and q (row, column), the last fastest.
+ */
+export const enum Window {
+  BATCH = 3,
+  GROUPS = 4,
+  CHANNELS = 5, // of a group, in x
+  OUTPUTS = 6, // of a group, on the other side
+  HEIGHT = 7,
+  WIDTH = 8,
+  KERNEL_Y = 9,
+  KERNEL_X = 10,
+  ROWS = 11,
+  COLUMNS = 12,
+  STRIDE_Y = 13,
+  STRIDE_X = 14,
+  DILATION_Y = 15,
+  DILATION_X = 16,
+  PAD_Y = 17,
+  PAD_X = 18,
+  X = 19,
+}
+/**
+ * CONVOLUTION: y[n, g · OUTPUTS + o, q] = Σ_k w[g · OUTPUTS + o, k] · x̂[n, g, k, q], of each group g, x̂ being what tap k sees from q.
+ * The order of the sum is GEMM's law. Then BIAS, one number an output, is added (unless it is 0), and RELU is applied.
+ * PANELS are w's, as PACK writes them of the matrix [k, GROUPS · OUTPUTS]. y has any strides.
+ * An item is POSITIONS (1 … CONVOLUTION_POSITIONS) of one group of an image; a chunk runs ITEMS.
+ */
+export const enum Convolution {
+  POSITIONS = 20,
+  ITEMS = 21,
+  PANELS = 22,
+  Y = 23,
+  Y_IMAGE = 24,
+  Y_CHANNEL = 25,
+  Y_ROW = 26,
+  Y_COLUMN = 27,
+  BIAS = 28,
+  RELU = 29,
+  WORDS = 30,
+}
+/** GEMM_KC lines of so many reals, and what lies between lines, fit into scratch. */
+export const CONVOLUTION_BYTES = 524288;
+/**
+ * CONVOLUTION_WEIGHT: w[g · OUTPUTS + o, k] = Σ_n Σ_q y[n, g · OUTPUTS + o, q] · x̂[n, g, k, q], for the cotangent y of a CONVOLUTION,
+ * contiguous. The order of the sum is a law: the positions of all images, each image's filled up to a multiple of 4, stand in
+ * a row that is cut into PARTS of PART positions (a multiple of 4). In a part position i goes to lane i mod 4 (f64: mod 2), each lane adds in
+ * rising order from 0, and the lanes join as (l0+l2)+(l1+l3). DESTINATION is [PARTS, GROUPS · OUTPUTS, k].
+ * An item is a part of a group, and of that a block of TAPS (at most WEIGHT_TAPS) for a block of so many outputs; they count along taps, then
+ * along outputs, groups and parts. A chunk runs ITEMS.
+ */
+export const enum ConvolutionWeight {
+  PARTS = 20,
+  PART = 21,
+  TAPS = 22,
+  BLOCK = 23,
+  ITEMS = 24,
+  Y = 25,
+  DESTINATION = 26,
+  WORDS = 27,
+}
+/** Taps and outputs of an item. */
+export const WEIGHT_TAPS = 160;
+export const WEIGHT_OUTPUTS = 32;
+
 /**
  * ARGSORT: for each row of a contiguous [ROWS, N] the i32 indices that put it in rising order (DESCENDING: falling), equal elements
  * in the order in which they stand, NaN above all. SPARE is as large as DESTINATION. A chunk runs CHUNK rows.

@@ -21,6 +21,14 @@ export * from './nn/loss/index';
 export { type MixupOptions, mixup } from './nn/mixup';
 export { Module, Parameter, type StateDict } from './nn/module';
 export * from './ops/activation';
+export {
+  type ConvolutionOptions,
+  type ConvolutionTransposeOptions,
+  conv1d,
+  conv2d,
+  convTranspose1d,
+  convTranspose2d,
+} from './ops/convolution';
 export * from './ops/distance';
 export { einsum } from './ops/einsum';
 export * from './ops/elementwise';

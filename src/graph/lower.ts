@@ -412,6 +412,8 @@ const NAMES: Record<Op, string> = {
   [Op.MAX_POOL]: 'max_pool',
   [Op.AVERAGE_POOL]: 'average_pool',
   [Op.AVERAGE_POOL_BACKWARD]: 'average_pool_backward',
+  [Op.CONVOLUTION]: 'convolution',
+  [Op.CONVOLUTION_WEIGHT]: 'convolution_weight',
 };
 
 /** A record as a line of a listing: kernel, what it is for, results ← operands. */

@@ -1,4 +1,12 @@
 export * from './activation';
+export {
+  Conv1d,
+  Conv2d,
+  type ConvOptions,
+  ConvTranspose1d,
+  ConvTranspose2d,
+  type ConvTransposeOptions,
+} from './convolution';
 export { Dropout, Dropout1d, Dropout2d, StochasticDepth } from './dropout';
 export * as init from './init';
 export { Flatten, Linear } from './linear';

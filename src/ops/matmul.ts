@@ -98,7 +98,7 @@ function pointersOf(
 }
 
 /** B's panels, packed once for all products that take them. */
-function packed(program: Emitter, { fields, chunks, bytes }: PackPlan<View>): View {
+export function packed(program: Emitter, { fields, chunks, bytes }: PackPlan<View>): View {
   const source = fields[Pack.SOURCE] as View;
   return program.once(
     ['pack', ...Object.values(fields).filter((value) => typeof value === 'number')].join(),

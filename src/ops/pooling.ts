@@ -1,4 +1,5 @@
 import { Op, Pool } from '../../assembly/isa';
+import { checkReals } from '../dtype';
 import { ShapeError } from '../errors';
 import { cut, type Emitter, type View } from '../graph/emitter';
 import type { Op as Defined } from '../graph/op';
@@ -65,6 +66,7 @@ const maxPoolOp = /* @__PURE__ */ defineExtensionOp<Windows>({
   version: 1,
   // [P, H, W] -> [P, OH, OW], and where in its plane each maximum stands
   shape: ([x], { rows, columns }) => {
+    checkReals('maxPool', [x!]);
     const shape = [x!.shape[0]!, rows.length, columns.length];
     return [
       { shape, dtype: x!.dtype },
@@ -90,7 +92,10 @@ const averagePoolOp: Defined<Windows> = /* @__PURE__ */ defineExtensionOp<Window
   name: 'averagePool',
   version: 1,
   // [P, H, W] -> [P, OH, OW]
-  shape: ([x], { rows, columns }) => [{ shape: [x!.shape[0]!, rows.length, columns.length], dtype: x!.dtype }],
+  shape: ([x], { rows, columns }) => {
+    checkReals('averagePool', [x!]);
+    return [{ shape: [x!.shape[0]!, rows.length, columns.length], dtype: x!.dtype }];
+  },
   emit: (program, [out], [x], windows) =>
     emitPool(program, Op.AVERAGE_POOL, windows, { source: program.contiguous(x!), destination: out!, plane: x! }),
   vjp: ([g], { inputs: [x], options }) => [
@@ -105,7 +110,10 @@ const averagePoolBackward: Defined<Windows & { size: [number, number] }> = /* @_
   name: 'averagePoolBackward',
   version: 1,
   // [P, OH, OW] -> [P, H, W]
-  shape: ([g], { size }) => [{ shape: [g!.shape[0]!, ...size], dtype: g!.dtype }],
+  shape: ([g], { size }) => {
+    checkReals('averagePoolBackward', [g!]);
+    return [{ shape: [g!.shape[0]!, ...size], dtype: g!.dtype }];
+  },
   emit: (program, [out], [g], windows) =>
     emitPool(program, Op.AVERAGE_POOL_BACKWARD, windows, {
       source: program.contiguous(g!),

@@ -48,7 +48,7 @@ function emitReduce(program: Emitter, fn: ReduceFn, out: View, x: View, axes: re
   reduceBlocks(program, fn, out, source, outer, n, inner);
 }
 
-function reduceBlocks(
+export function reduceBlocks(
   program: Emitter,
   fn: ReduceFn,
   out: View,

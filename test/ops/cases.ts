@@ -3,6 +3,7 @@ import type { Real, Tensor } from 'wasmgrad';
 import * as wasmgrad from 'wasmgrad';
 import activations from '../oracle/activations.json';
 import algebra from '../oracle/algebra.json';
+import convolution from '../oracle/convolution.json';
 import losses from '../oracle/losses.json';
 import oracle from '../oracle/ops.json';
 import pooling from '../oracle/pooling.json';
@@ -118,6 +119,7 @@ const fromOracle = (
     ...algebra.cases,
     ...losses.cases,
     ...pooling.cases,
+    ...convolution.cases,
   ] as unknown as OracleCase[]
 )
   .map((one) => ({ ...one, output: signOfNaN(one) }))

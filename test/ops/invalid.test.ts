@@ -27,6 +27,10 @@ import {
   clipGradNorm,
   compile,
   concat,
+  conv1d,
+  conv2d,
+  convTranspose1d,
+  convTranspose2d,
   cos,
   cosineEmbeddingLoss,
   cosineSimilarity,
@@ -213,7 +217,77 @@ const losses = Object.entries({
   gaussianNllLoss: (input: Tensor, target: Tensor, options?: object) => gaussianNllLoss(input, target, input, options),
 }).map(([name, f]) => ({ name, f: (input: Tensor, target: Tensor, options?: object) => f(input, target, options) }));
 
+/** Convolutions, by the axes behind the channels, and whether they are transposed. */
+const convolutions = [
+  { name: 'conv1d', f: conv1d, rank: 1, transposed: false },
+  { name: 'conv2d', f: conv2d, rank: 2, transposed: false },
+  { name: 'convTranspose1d', f: convTranspose1d, rank: 1, transposed: true },
+  { name: 'convTranspose2d', f: convTranspose2d, rank: 2, transposed: true },
+].map(({ f, ...rest }) => ({ ...rest, f: f as (x: Tensor, w: Tensor, ...more: unknown[]) => Tensor }));
+
 const bad: Bad[] = [
+  // convolution
+  ...convolutions.flatMap(({ name, f, rank, transposed }) => {
+    const area = (length: number) => new Array<number>(rank).fill(length);
+    const say = (...shape: number[]) => `[${shape.join(', ')}]`;
+    const [x, w] = [zeros([2, 4, ...area(5)]), zeros([4, 4, ...area(3)])];
+    const [wide, precise] = [zeros([3, 3, ...area(3)]), zeros([4, 4, ...area(3)], { dtype: 'f64' })];
+    const refuseOption = (what: string, options: object, ...says: string[]) =>
+      refuse(name, 'BAD_VALUE', what, [x, w], (...xs) => f(xs[0]!, xs[1]!, options), ...says);
+    return [
+      refuse(
+        name,
+        'SHAPE_MISMATCH',
+        'other channels',
+        [x, wide],
+        f,
+        'weight',
+        '4',
+        say(...x.shape),
+        say(...wide.shape),
+      ),
+      refuse(name, 'SHAPE_MISMATCH', 'x of one axis', [x4, w], f, 'x must', '[4]', say(...w.shape)),
+      refuse(name, 'SHAPE_MISMATCH', 'a weight of two axes', [x, x23], f, 'weight must', '[2, 3]', say(...x.shape)),
+      refuse(name, 'SHAPE_MISMATCH', 'biases for other outputs', [x, w, zeros([3])], f, 'bias', '[4]', '[3]'),
+      refuse(name, 'DTYPE_MISMATCH', 'whole numbers', [cast(x, 'i32'), w], f, 'x must', 'i32'),
+      refuse(name, 'DTYPE_MISMATCH', 'two precisions', [x, precise], f, 'f32', 'f64'),
+      refuse(name, 'DTYPE_MISMATCH', 'no weight', [x], (one) => f(one!, undefined as never), 'weight', 'undefined'),
+      refuse(
+        name,
+        'SHAPE_MISMATCH',
+        'groups that do not divide',
+        [zeros([2, transposed ? 4 : 12, ...area(5)]), w],
+        (a, b) => f(a!, b!, { groups: 3 }),
+        '3 groups',
+        say(...w.shape),
+      ),
+      refuseOption('a stride of 0', { stride: 0 }, 'stride', 'from 1 on', '0'),
+      refuseOption('strides of three axes', { stride: [1, 1, 1] }, 'stride', '[1,1,1]'),
+      refuseOption('half a dilation', { dilation: 1.5 }, 'dilation', '1.5'),
+      refuseOption('padding below 0', { padding: -1 }, 'padding', 'from 0 on', '-1'),
+      refuseOption('half a group', { groups: 0.5 }, 'groups', '0.5'),
+      ...(transposed
+        ? [
+            refuseOption('outputPadding of a stride', { outputPadding: 2, stride: 2 }, 'outputPadding', '2'),
+            refuseOption('padding by a word', { padding: 'same' }, 'padding', "'same'"),
+            refuse(name, 'SHAPE_MISMATCH', 'nothing left', [x, w], (a, b) => f(a!, b!, { padding: 4 }), 'padding', '4'),
+          ]
+        : [
+            refuseOption('another word', { padding: 'full' }, 'padding', "'full'"),
+            refuseOption('the same size in steps', { padding: 'same', stride: 2 }, "'same'", '2'),
+            refuse(
+              name,
+              'SHAPE_MISMATCH',
+              'a kernel that is too large',
+              [x, w],
+              (a, b) => f(a!, b!, { dilation: 3 }),
+              say(...area(7)),
+              say(...area(5)),
+              say(...w.shape),
+            ),
+          ]),
+    ];
+  }),
   // elementwise
   refuse('add', 'SHAPE_MISMATCH', 'shapes that do not broadcast', [x23, x4], add, '[2, 3]', '[4]'),
   refuse('mul', 'DTYPE_MISMATCH', 'two real dtypes', [x23, double], mul, 'f32', 'f64'),
