@@ -84,7 +84,7 @@ export const enum Control {
   FAULT_LIMIT = 44,
   /** The address of thread 0's scratch; thread t's lies t · SCRATCH_BYTES behind it. */
   SCRATCH = 48,
-  /** For which build the running program is: the threads of all builds serve one memory, each only its own programs. */
+  /** For which build the running program is, and whether for its extension: the threads of all builds serve one memory, each only its own programs. */
   BUILD = 52,
   /** Threads that sleep until the ticket changes. */
   SLEEPERS = 56,

@@ -192,7 +192,7 @@ export class LoadedProgram {
     const { machine, build, program } = this;
     const granted = machine.provide(build, program.extended, threads);
     fill(this);
-    const status = machine.core(build, program.extended).run(this.image, granted);
+    const status = machine.core(build, program.extended).run(this.image, granted, program.extended);
     if (status === Status.DONE) return;
     if (status === Status.FAULT) throw this.fault();
     if (status === Status.POISONED) throw new WorkerError('a thread of the machine died.', { op: 'run' });

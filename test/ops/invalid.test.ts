@@ -8,6 +8,7 @@ import {
   arange,
   argmax,
   argmin,
+  argsort,
   bernoulli,
   binaryCrossEntropy,
   binaryCrossEntropyWithLogits,
@@ -127,6 +128,7 @@ import {
   softplus,
   softshrink,
   softsign,
+  sort,
   splitWithSizes,
   sqrt,
   square,
@@ -144,6 +146,7 @@ import {
   tensorSplit,
   threshold,
   tile,
+  topk,
   transpose,
   tril,
   tripletMarginLoss,
@@ -206,6 +209,19 @@ const losses = Object.entries({
 }).map(([name, f]) => ({ name, f: (input: Tensor, target: Tensor, options?: object) => f(input, target, options) }));
 
 const bad: Bad[] = [
+  // orders
+  ...Object.entries({ sort, argsort, topk: (x: Tensor, options?: object) => topk(x, 1, options) }).flatMap(
+    ([name, f]) => [
+      ...[2, -3, 0.5, Number.NaN].map((axis) =>
+        refuse(name, 'BAD_VALUE', `axis ${axis}`, [x23], (x) => f(x!, { axis }), 'axis', `${axis}`, '[2, 3]'),
+      ),
+      refuse(name, 'DTYPE_MISMATCH', 'no tensor at all', [], () => f(undefined as never), 'x must', 'undefined'),
+      refuse(name, 'DTYPE_MISMATCH', 'a plain number', [], () => f(1 as never), 'x must', 'number'),
+    ],
+  ),
+  ...[-1, 4, 1.5, Number.NaN].map((k) =>
+    refuse('topk', 'BAD_VALUE', `the ${k} largest`, [x23], (x) => topk(x!, k), 'k must', `${k}`, '3'),
+  ),
   // elementwise
   refuse('add', 'SHAPE_MISMATCH', 'shapes that do not broadcast', [x23, x4], add, '[2, 3]', '[4]'),
   refuse('mul', 'DTYPE_MISMATCH', 'two real dtypes', [x23, double], mul, 'f32', 'f64'),

@@ -360,4 +360,60 @@ def einsums():
         case('einsum', [normal(*shape) for shape in operands], call, positional=[equation])
 
 
+ORDERED = [
+    ((), {}),
+    ((1,), {}),
+    ((6,), {}),
+    ((9,), {'descending': True}),
+    ((33,), {}),
+    ((3, 4), {}),
+    ((3, 4), {'axis': 0}),
+    ((3, 4), {'axis': 0, 'descending': True}),
+    ((3, 5), {'axis': -1, 'descending': True}),
+    ((2, 3, 4), {'axis': 1}),
+    ((2, 3, 4), {'axis': -3, 'descending': True}),
+    ((2, 5, 2), {'axis': 1, 'descending': True}),
+    ((2, 0, 3), {'axis': 1}),
+    ((0, 3), {}),
+]
+
+
+def ordered(x, part, axis=-1, descending=False):
+    """torch.sort, stable; of rank 0 its indices are 0."""
+    return torch.sort(x, stable=True, dim=axis, descending=descending)[part]
+
+
+@group
+def orders():
+    for shape, options in ORDERED:
+        for part, which in enumerate(['values', 'indices']):
+            case('sort', [normal(*shape)], lambda x: ordered(x, part, **options), options, [which])
+        case('argsort', [normal(*shape)], lambda x: ordered(x, 1, **options), options)
+    for descending in [False, True]:
+        for x in [integers(-3, 3, 12), integers(0, 4, 3, 6, dtype=torch.uint8), booleans(9), f64([1.0, NAN, -INF, INF, 0.0, -0.0, NAN])]:
+            options = {'descending': descending}
+            case('argsort', [x], lambda x: ordered(x, 1, **options), options, note='a tie')
+            for part, which in enumerate(['values', 'indices']):
+                call = lambda x: ordered(x, part, **options)
+                case('sort', [x], call, options, [which], grad=False, note='a tie')
+    for shape, k, options in [
+        ((), 1, {}),
+        ((5,), 0, {}),
+        ((5,), 2, {}),
+        ((5,), 5, {}),
+        ((5,), 3, {'largest': False}),
+        ((3, 4), 2, {}),
+        ((3, 4), 2, {'axis': 0}),
+        ((3, 4), 1, {'axis': 0, 'largest': False}),
+        ((2, 5, 2), 3, {'axis': 1}),
+        ((2, 5, 2), 2, {'axis': -2, 'largest': False}),
+        ((0, 3), 2, {}),
+    ]:
+        for part, which in enumerate(['values', 'indices']):
+            call = lambda x: torch.topk(x, k, **{'dim' if key == 'axis' else key: one for key, one in options.items()})[part]
+            case('topk', [normal(*shape)], call, options, [k, which])
+    case('topk', [integers(0, 100, 5)], lambda x: torch.topk(x, 2)[0], positional=[2, 'values'])
+    case('topk', [f64([1.0, NAN, 3.0, -INF])], lambda x: torch.topk(x, 2)[1], positional=[2, 'indices'], grad=False)
+
+
 record('algebra.json')
