@@ -1,4 +1,5 @@
 import { Op, Record } from './isa';
+import { cholesky, solve } from './kernels/linalg';
 import { argsort } from './kernels/sort';
 import { word } from './real';
 
@@ -10,6 +11,12 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
   switch (word(record, Record.OP)) {
     case Op.ARGSORT:
       argsort(record, chunk);
+      break;
+    case Op.SOLVE:
+      solve(record, chunk);
+      break;
+    case Op.CHOLESKY:
+      cholesky(record, chunk);
       break;
   }
 }

@@ -416,4 +416,57 @@ def orders():
     case('topk', [f64([1.0, NAN, 3.0, -INF])], lambda x: torch.topk(x, 2)[1], positional=[2, 'indices'], grad=False)
 
 
+def regular(*shape):
+    """Square matrices far from singular ones."""
+    return normal(*shape) + 3 * torch.eye(shape[-1], dtype=torch.float64)
+
+
+def definite(*shape):
+    x = normal(*shape)
+    return torch.round(x @ x.transpose(-1, -2) + 2 * torch.eye(shape[-1], dtype=torch.float64), decimals=3)
+
+
+@group
+def equations():
+    for a, b in [
+        ((1, 1), (1, 1)),
+        ((2, 2), (2,)),
+        ((3, 3), (3,)),
+        ((5, 5), (5,)),
+        ((1, 1), (1, 3)),
+        ((2, 2), (2, 1)),
+        ((3, 3), (3, 4)),
+        ((4, 4), (4, 9)),
+        ((6, 6), (6, 6)),
+        ((2, 3, 3), (2, 3)),
+        ((2, 3, 3), (2, 3, 1)),
+        ((2, 3, 3), (2, 3, 2)),
+        ((2, 3, 3), (3, 2)),
+        ((3, 3), (2, 3, 2)),
+        ((2, 1, 2, 2), (3, 2, 3)),
+        ((3, 1, 2, 2), (1, 2, 2, 1)),
+        ((0, 2, 2), (0, 2, 3)),
+        ((2, 2), (2, 0)),
+        ((0, 0), (0,)),
+    ]:
+        case('solve', [regular(*a), normal(*b)], torch.linalg.solve)
+    swapped = f64([[0.0, 2.0, 1.0], [1.0, 0.0, 0.5], [4.0, 1.0, 0.0]])
+    case('solve', [swapped, normal(3, 2)], torch.linalg.solve, note='rows change places')
+    case('solve', [f64([[1e-9, 1.0], [1.0, 1.0]]), f64([1.0, 2.0])], torch.linalg.solve, note='far from 1')
+    case('solve', [regular(17, 17), normal(17, 5)], torch.linalg.solve)
+    for shape in [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (8, 8), (9, 9), (1, 2, 2), (2, 3, 3), (3, 1, 1)]:
+        case('inverse', [regular(*shape)], torch.linalg.inv)
+    for shape in [(2, 2, 2, 2), (1, 3, 2, 2), (0, 2, 2), (2, 0, 0), (0, 0), (5, 2, 2), (16, 16)]:
+        case('inverse', [regular(*shape)], torch.linalg.inv)
+    case('inverse', [swapped], torch.linalg.inv, note='rows change places')
+    for values in [[[2.0]], [[0.0, 1.0], [1.0, 0.0]], [[1.0, 2.0], [3.0, 4.0]], [[-1.0, 0.0], [0.5, 8.0]]]:
+        case('inverse', [f64(values)], torch.linalg.inv)
+    for shape in [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (8, 8), (9, 9), (1, 2, 2), (2, 3, 3), (3, 1, 1)]:
+        case('cholesky', [definite(*shape)], torch.linalg.cholesky)
+    for shape in [(2, 2, 2, 2), (1, 3, 2, 2), (0, 2, 2), (2, 0, 0), (0, 0), (5, 2, 2), (16, 16)]:
+        case('cholesky', [definite(*shape)], torch.linalg.cholesky)
+    for values in [[[4.0]], [[1.0, 0.0], [0.0, 9.0]], [[4.0, 2.0], [2.0, 3.0]], [[1.0, 0.9], [0.9, 1.0]]]:
+        case('cholesky', [f64(values)], torch.linalg.cholesky)
+
+
 record('algebra.json')
