@@ -1,6 +1,7 @@
 import { Op, Record } from './isa';
 import { averagePool, averagePoolBackward, maxPool } from './kernels/pooling';
 import { convolution, convolutionWeight } from './kernels/convolution';
+import { cholesky, solve } from './kernels/linalg';
 import { argsort } from './kernels/sort';
 import { word } from './real';
 
@@ -27,6 +28,12 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
       break;
     case Op.CONVOLUTION_WEIGHT:
       convolutionWeight(record, chunk, scratch);
+      break;
+    case Op.SOLVE:
+      solve(record, chunk);
+      break;
+    case Op.CHOLESKY:
+      cholesky(record, chunk);
       break;
   }
 }

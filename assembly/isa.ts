@@ -36,11 +36,13 @@ export const enum Op {
   // From here on in the extension, see extension.ts
   EXTENSION = 64,
   ARGSORT = 64, // sort.ts
+  CONVOLUTION = 65, // convolution.ts
+  CONVOLUTION_WEIGHT = 66, // convolution.ts
   MAX_POOL = 70, // pooling.ts
   AVERAGE_POOL = 71, // pooling.ts
   AVERAGE_POOL_BACKWARD = 72, // pooling.ts
-  CONVOLUTION = 65, // convolution.ts
-  CONVOLUTION_WEIGHT = 66, // convolution.ts
+  SOLVE = 80, // linalg.ts
+  CHOLESKY = 81, // linalg.ts
 }
 
 /** The first three words of every record. */
@@ -89,7 +91,7 @@ export const enum Control {
   FAULT_LIMIT = 44,
   /** The address of thread 0's scratch; thread t's lies t · SCRATCH_BYTES behind it. */
   SCRATCH = 48,
-  /** For which build the running program is: the threads of all builds serve one memory, each only its own programs. */
+  /** For which build the running program is, and whether for its extension: the threads of all builds serve one memory, each only its own programs. */
   BUILD = 52,
   /** Threads that sleep until the ticket changes. */
   SLEEPERS = 56,
@@ -105,6 +107,8 @@ export const HEAP_BASE = 65536;
 export const enum Fault {
   NONE = 0,
   INDEX = 1, // an index outside 0 … limit - 1
+  SINGULAR = 2, // matrix `value` of `limit` has no pivot that is finite and not 0
+  NOT_POSITIVE = 3, // matrix `value` of `limit` is not positive definite
 }
 
 /** What `run` returns. */
@@ -647,6 +651,36 @@ export const enum Pool {
   INDICES = 14,
   FIRST_WINDOW = 15,
   WINDOW_WORDS = 3,
+}
+/**
+ * SOLVE: x [N, M] with a·x = b, for each of BATCH contiguous matrices a [N, N] and b [N, M], by Gaussian elimination with partial
+ * pivoting (of equally large pivots the first). The order is a law: for k = 0 … N - 1 every row i > k loses a[i, k]/a[k, k] times row k;
+ * then, for k = N - 1 … 0, row k of x is divided by the pivot and every row i < k loses a[i, k] times it. FACTORS is as large as A.
+ * Where no pivot is left that is finite and not 0, it is a Fault.SINGULAR. A chunk runs CHUNK matrices.
+ */
+export const enum Solve {
+  BATCH = 3,
+  N = 4,
+  M = 5,
+  CHUNK = 6,
+  A = 7,
+  B = 8,
+  FACTORS = 9,
+  DESTINATION = 10,
+  WORDS = 11,
+}
+/**
+ * CHOLESKY: the lower triangular l [N, N] with l·lᵀ = a, for each of BATCH contiguous matrices, of which the lower triangle is read.
+ * l[i, j] is a[i, j] less the products l[i, k]·l[j, k], k rising from 0, and divided by l[j, j] (i = j: its root). Where
+ * that is no root of a finite number above 0, it is a Fault.NOT_POSITIVE. A chunk runs CHUNK matrices.
+ */
+export const enum Cholesky {
+  BATCH = 3,
+  N = 4,
+  CHUNK = 5,
+  SOURCE = 6,
+  DESTINATION = 7,
+  WORDS = 8,
 }
 
 /** COMMIT: ends the run here, with Status.NON_FINITE or Status.FAULT, if one was seen. One chunk. */

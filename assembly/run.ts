@@ -25,6 +25,8 @@ const LINGER: i32 = 60000;
 const NAP: i64 = 20000000;
 /** And between programs, where the notify of a poisoning may have come too early. */
 const SLEEP: i64 = 500000000;
+/** In Control.BUILD: the program needs the extension. */
+const EXTENDED: i32 = 256;
 
 /** Runs a record that only the extension knows: see extension.ts. The host gives it, if a program has such records. */
 @external('env', 'extension')
@@ -160,9 +162,10 @@ function waitFor(current: i64, idle: i32): bool {
 
 /**
  * Runs a program to its end and returns a Status. Called by one thread, the coordinator, as thread 0; with `threads` > 1
- * those in `serve` join in as they wake, and the run does not wait for any that does not.
+ * those in `serve` join in as they wake, and the run does not wait for any that does not. `extended`: only those that have the
+ * extension join in.
  */
-export function run(program: usize, threads: i32): i32 {
+export function run(program: usize, threads: i32, extended: i32): i32 {
   atomic.store<i32>(Control.BASE + Control.FLAG, 0);
   atomic.store<i32>(Control.BASE + Control.FAULT, 0);
   if (word(program, Record.OP) == Op.END) return Status.DONE;
@@ -178,7 +181,7 @@ export function run(program: usize, threads: i32): i32 {
   atomic.store<i32>(Control.BASE + Control.DONE, 0);
   atomic.store<i32>(Control.BASE + Control.PROGRAM, <i32>program);
   atomic.store<i32>(Control.BASE + Control.THREADS, threads);
-  atomic.store<i32>(Control.BASE + Control.BUILD, BUILD);
+  atomic.store<i32>(Control.BASE + Control.BUILD, extended ? BUILD | EXTENDED : BUILD);
   publish(ticket(sequence, 0), word(program, Record.CHUNKS), threads);
   atomic.store<i32>(Control.BASE + Control.SEQUENCE, sequence);
   atomic.notify(Control.BASE + Control.SEQUENCE, threads - 1);
@@ -192,8 +195,8 @@ export function step(record: usize): void {
   for (let chunk = 0; chunk < chunks; chunk++) execute(record, chunk, scratchOf(0));
 }
 
-/** A helper thread's life: sleep until a program starts, help to run it, until poisoned. */
-export function serve(thread: i32): void {
+/** A helper thread's life: sleep until a program starts, help to run it, until poisoned. `extended`: it has the extension. */
+export function serve(thread: i32, extended: i32): void {
   let served = 0;
   let idle = 0;
   while (!atomic.load<i32>(Control.BASE + Control.POISON)) {
@@ -206,7 +209,8 @@ export function serve(thread: i32): void {
     idle = 0;
     // PROGRAM is written before SEQUENCE: a newer program with an older sequence finds its run over, and claims nothing.
     const program = <usize>(<u32>atomic.load<i32>(Control.BASE + Control.PROGRAM));
-    const mine = atomic.load<i32>(Control.BASE + Control.BUILD) == BUILD;
+    const build = atomic.load<i32>(Control.BASE + Control.BUILD);
+    const mine = build == BUILD || (extended != 0 && build == (BUILD | EXTENDED));
     const threads = atomic.load<i32>(Control.BASE + Control.THREADS);
     if (mine && thread < threads) work(program, sequence, thread, threads);
   }

@@ -33,6 +33,7 @@ export * from './ops/distance';
 export { einsum } from './ops/einsum';
 export * from './ops/elementwise';
 export { embedding, gather, indexSelect, oneHot } from './ops/gather';
+export { cholesky, inverse, solve } from './ops/linalg';
 export { linear, matmul } from './ops/matmul';
 export { outer, tril, triu } from './ops/matrix';
 export {

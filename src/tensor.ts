@@ -203,6 +203,11 @@ function checkTensors(op: string, tensors: Record<string, Tensor>, allowed: read
   }
 }
 
+/** Throws a DtypeError unless an argument is a tensor, of any dtype. */
+export function checkTensor(op: string, argument: string, x: Tensor): void {
+  checkTensors(op, { [argument]: x }, ['f32', 'f64', 'i32', 'u8', 'bool']);
+}
+
 /** Throws a DtypeError unless arguments, by name, are tensors of one real dtype. */
 export function checkReal(op: string, tensors: Record<string, Tensor>): void {
   checkTensors(op, tensors, ['f32', 'f64']);

@@ -389,7 +389,8 @@ function encode(
   };
 }
 
-const NAMES: Record<Op, string> = {
+/** The core's kernels. */
+const NAMES: Partial<Record<Op, string>> = {
   [Op.END]: 'end',
   [Op.MAP]: 'map',
   [Op.REDUCE]: 'reduce',
@@ -408,12 +409,6 @@ const NAMES: Record<Op, string> = {
   [Op.GROUP]: 'group',
   [Op.CHAIN]: 'map_reduce',
   [Op.PACK]: 'pack',
-  [Op.ARGSORT]: 'argsort',
-  [Op.MAX_POOL]: 'max_pool',
-  [Op.AVERAGE_POOL]: 'average_pool',
-  [Op.AVERAGE_POOL_BACKWARD]: 'average_pool_backward',
-  [Op.CONVOLUTION]: 'convolution',
-  [Op.CONVOLUTION_WEIGHT]: 'convolution_weight',
 };
 
 /** A record as a line of a listing: kernel, what it is for, results ← operands. */
@@ -426,5 +421,5 @@ function describe(draft: Draft): string {
   const operands = [...draft.reads].map(where);
   const steps = draft.map ? ` (${draft.map.steps.length} steps)` : draft.text && ` ${draft.text}`;
   const flow = results.length ? `${results.join(', ')} ← ${operands.join(', ') || 'nothing'}` : operands.join(', ');
-  return `${NAMES[draft.op].padEnd(16)} ${draft.name}${steps}  ${flow}`.trimEnd();
+  return `${(NAMES[draft.op] ?? 'extension').padEnd(16)} ${draft.name}${steps}  ${flow}`.trimEnd();
 }

@@ -70,9 +70,9 @@ function moduleOf(build: Build, part: keyof Binaries, shared: boolean): WebAssem
 
 /** The exports of a core; see assembly/run.ts. */
 export interface Core {
-  run(program: number, threads: number): number;
+  run(program: number, threads: number, extended: boolean): number;
   step(record: number): void;
-  serve(thread: number): void;
+  serve(thread: number, extended: boolean): void;
 }
 
 /** A core on a memory, `extended` by the kernels of its extension or without them. */

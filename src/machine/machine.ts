@@ -1,6 +1,6 @@
-import { Control, Gemm, Op, SCRATCH_BYTES, Status } from '../../assembly/isa';
+import { Control, Fault, Gemm, Op, SCRATCH_BYTES, Status } from '../../assembly/isa';
 import { allocate, bytesOf, isReal, type TypedArray, viewOf } from '../dtype';
-import { DivergenceError, IndexError, WorkerError } from '../errors';
+import { DivergenceError, IndexError, ValueError, WorkerError } from '../errors';
 import { show, sizeOf } from '../shape';
 import { type Binaries, type Build, binariesOf, type Core, canRelax, instantiate } from './cores';
 import { canShare, Memory } from './memory';
@@ -192,7 +192,7 @@ export class LoadedProgram {
     const { machine, build, program } = this;
     const granted = machine.provide(build, program.extended, threads);
     fill(this);
-    const status = machine.core(build, program.extended).run(this.image, granted);
+    const status = machine.core(build, program.extended).run(this.image, granted, program.extended);
     if (status === Status.DONE) return;
     if (status === Status.FAULT) throw this.fault();
     if (status === Status.POISONED) throw new WorkerError('a thread of the machine died.', { op: 'run' });
@@ -214,11 +214,22 @@ export class LoadedProgram {
     return viewOf(place.dtype, this.machine.memory.buffer, at, sizeOf(place.shape));
   }
 
-  private fault(): IndexError {
+  private fault(): IndexError | ValueError {
     const word = (field: Control) => this.machine.control(field)[0]!;
     const record = this.recordAt((word(Control.FAULT_AT) >>> 0) - this.image);
     const value = word(Control.FAULT_VALUE);
     const limit = word(Control.FAULT_LIMIT);
+    const kind = word(Control.FAULT);
+    if (kind !== Fault.INDEX) {
+      const what = kind === Fault.SINGULAR ? 'singular' : 'not positive definite';
+      const which = limit > 1 ? `matrix ${value} of ${limit} (counted from 0)` : 'the matrix';
+      return new ValueError(`${which} is ${what}, or has a NaN or an infinity.`, {
+        op: record?.name ?? 'solve',
+        argument: 'a',
+        value,
+        limit,
+      });
+    }
     return new IndexError(`index ${value} is out of range; allowed are 0 to ${limit - 1}.`, {
       op: record?.name ?? 'gather',
       argument: 'index',

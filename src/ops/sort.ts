@@ -2,7 +2,7 @@ import { Argsort, Op } from '../../assembly/isa';
 import { ValueError } from '../errors';
 import { cut } from '../graph/emitter';
 import { normalizeAxis, sizeOf } from '../shape';
-import type { Tensor } from '../tensor';
+import { checkTensor, type Tensor } from '../tensor';
 import { defineExtensionOp } from './extension';
 import { gatherFor } from './gather';
 import { reshape, slice, transpose } from './movement';
@@ -65,6 +65,7 @@ export function argsort(x: Tensor, options: SortOptions = {}): Tensor {
 }
 
 function argsortFor(op: string, x: Tensor, { axis = -1, descending = false }: SortOptions): Tensor {
+  checkTensor(op, 'x', x);
   if (x.rank === 0) return reshape(argsortFor(op, reshape(x, [1]), { axis, descending }), []);
   const at = normalizeAxis(op, axis, x.shape);
   if (at === x.rank - 1) return argsortOp([x], { descending })[0]!;
@@ -90,6 +91,7 @@ export function topk(
   k: number,
   { axis = -1, largest = true }: { axis?: number; largest?: boolean } = {},
 ): Sorted {
+  checkTensor('topk', 'x', x);
   const at = x.rank === 0 ? 0 : normalizeAxis('topk', axis, x.shape);
   const length = x.shape[at] ?? 1;
   if (!Number.isInteger(k) || k < 0 || k > length) {

@@ -16,6 +16,7 @@ endpoint.addEventListener('message', (event) => {
   const { build, binaries, memory, thread } = message;
   registerBinaries(build, binaries);
   // Never returns: the thread sleeps in the core until a program needs it.
-  instantiate(build, memory, { shared: true, extended: binaries.extension !== null }).serve(thread);
+  const extended = binaries.extension !== null;
+  instantiate(build, memory, { shared: true, extended }).serve(thread, extended);
 });
 expose(createSession(), endpoint);

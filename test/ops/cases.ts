@@ -63,9 +63,11 @@ const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: O
   unbind: ([x], [at], options) => wasmgrad.unbind(x!, options)[at as number]!,
   l1Penalty: (inputs, [weight]) => wasmgrad.l1Penalty(inputs, weight as number),
   l2Penalty: (inputs, [weight]) => wasmgrad.l2Penalty(inputs, weight as number),
+  sort: ([x], [part], options) => wasmgrad.sort(x!, options)[part as 'values' | 'indices'],
   splitWithSizes: ([x], [sizes, at], options) => wasmgrad.splitWithSizes(x!, sizes as number, options)[at as number]!,
   stack: (inputs, _, options) => wasmgrad.stack(inputs, options),
   squeeze: ([x], _, { axis }) => wasmgrad.squeeze(x!, axis as number | undefined),
+  topk: ([x], [k, part], options) => wasmgrad.topk(x!, k as number, options)[part as 'values' | 'indices'],
   unsqueeze: ([x], _, { axis }) => wasmgrad.unsqueeze(x!, axis as number),
 };
 

@@ -12,6 +12,7 @@ import {
   arange,
   argmax,
   argmin,
+  argsort,
   avgPool1d,
   avgPool2d,
   bernoulli,
@@ -22,6 +23,7 @@ import {
   cdist,
   ceil,
   celu,
+  cholesky,
   chunk,
   clamp,
   clipGradNorm,
@@ -70,6 +72,7 @@ import {
   hingeLoss,
   huberLoss,
   indexSelect,
+  inverse,
   klDiv,
   l1Loss,
   l1Penalty,
@@ -139,6 +142,8 @@ import {
   softplus,
   softshrink,
   softsign,
+  solve,
+  sort,
   splitWithSizes,
   sqrt,
   square,
@@ -156,6 +161,7 @@ import {
   tensorSplit,
   threshold,
   tile,
+  topk,
   transpose,
   tril,
   tripletMarginLoss,
@@ -288,6 +294,148 @@ const bad: Bad[] = [
           ]),
     ];
   }),
+  // orders
+  ...Object.entries({ sort, argsort, topk: (x: Tensor, options?: object) => topk(x, 1, options) }).flatMap(
+    ([name, f]) => [
+      ...[2, -3, 0.5, Number.NaN].map((axis) =>
+        refuse(name, 'BAD_VALUE', `axis ${axis}`, [x23], (x) => f(x!, { axis }), 'axis', `${axis}`, '[2, 3]'),
+      ),
+      refuse(name, 'DTYPE_MISMATCH', 'no tensor at all', [], () => f(undefined as never), 'x must', 'undefined'),
+      refuse(name, 'DTYPE_MISMATCH', 'a plain number', [], () => f(1 as never), 'x must', 'number'),
+    ],
+  ),
+  ...[-1, 4, 1.5, Number.NaN].map((k) =>
+    refuse('topk', 'BAD_VALUE', `the ${k} largest`, [x23], (x) => topk(x!, k), 'k must', `${k}`, '3'),
+  ),
+  // linear algebra
+  ...Object.entries({
+    solve: (a: Tensor, b?: Tensor) => solve(a, b ?? zeros([a.rank ? a.shape[0]! : 1])),
+    inverse,
+    cholesky,
+  }).flatMap(([name, f]) => [
+    refuse(name, 'SHAPE_MISMATCH', 'a matrix that is not square', [x23], (a) => f(a!), 'square', '[2, 3]'),
+    refuse(name, 'SHAPE_MISMATCH', 'a vector', [x4], (a) => f(a!), 'square', '[4]'),
+    refuse(name, 'SHAPE_MISMATCH', 'a single number', [zeros([])], (a) => f(a!), 'square', '[]'),
+    refuse(
+      name,
+      'DTYPE_MISMATCH',
+      'whole numbers',
+      [zeros([2, 2], { dtype: 'i32' })],
+      (a) => f(a!),
+      'a must',
+      'i32[2, 2]',
+    ),
+    refuse(name, 'DTYPE_MISMATCH', 'no tensor at all', [], () => f(undefined as never, x4), 'a must', 'undefined'),
+    refuse(name, 'BAD_VALUE', 'zeros alone', [zeros([2, 2])], (a) => f(a!), 'the matrix is'),
+    refuse(
+      name,
+      'BAD_VALUE',
+      'a NaN',
+      [
+        tensor([
+          [1, 0],
+          [NaN, 1],
+        ]),
+      ],
+      (a) => f(a!),
+      'the matrix is',
+      'NaN',
+    ),
+    refuse(
+      name,
+      'BAD_VALUE',
+      'a NaN above',
+      [
+        tensor([
+          [1, NaN],
+          [0, 1],
+        ]),
+      ],
+      (a) => f(a!),
+      'the matrix is',
+      'NaN',
+    ),
+    refuse(
+      name,
+      'BAD_VALUE',
+      'infinity',
+      [
+        tensor([
+          [Infinity, 0],
+          [0, 1],
+        ]),
+      ],
+      (a) => f(a!),
+      'the matrix is',
+      'infinity',
+    ),
+    refuse(
+      name,
+      'BAD_VALUE',
+      'a bad one of two',
+      [
+        tensor([
+          [
+            [1, 0],
+            [0, 1],
+          ],
+          [
+            [1, 1],
+            [1, 1],
+          ],
+        ]),
+      ],
+      (a) => f(a!),
+      'matrix 1 of 2',
+    ),
+  ]),
+  refuse(
+    'solve',
+    'SHAPE_MISMATCH',
+    'rows that differ',
+    [zeros([2, 2]), zeros([3, 1])],
+    solve,
+    '2 rows',
+    '[2, 2]',
+    '[3, 1]',
+  ),
+  refuse('solve', 'SHAPE_MISMATCH', 'a vector too long', [zeros([2, 2]), zeros([3])], solve, '2 rows', '[2, 2]', '[3]'),
+  refuse('solve', 'SHAPE_MISMATCH', 'other batches', [zeros([2, 1, 1]), zeros([3, 1, 1])], solve, '[2]', '[3]'),
+  refuse(
+    'solve',
+    'DTYPE_MISMATCH',
+    'two precisions',
+    [zeros([2, 2]), zeros([2], { dtype: 'f64' })],
+    solve,
+    'f64',
+    'f32',
+  ),
+  refuse(
+    'inverse',
+    'BAD_VALUE',
+    'a singular one',
+    [
+      tensor([
+        [1, 2],
+        [2, 4],
+      ]),
+    ],
+    (a) => inverse(a!),
+    'singular',
+  ),
+  refuse(
+    'cholesky',
+    'BAD_VALUE',
+    'a negative one',
+    [
+      tensor([
+        [1, 2],
+        [2, 1],
+      ]),
+    ],
+    (a) => cholesky(a!),
+    'not positive definite',
+  ),
   // elementwise
   refuse('add', 'SHAPE_MISMATCH', 'shapes that do not broadcast', [x23, x4], add, '[2, 3]', '[4]'),
   refuse('mul', 'DTYPE_MISMATCH', 'two real dtypes', [x23, double], mul, 'f32', 'f64'),

@@ -360,4 +360,113 @@ def einsums():
         case('einsum', [normal(*shape) for shape in operands], call, positional=[equation])
 
 
+ORDERED = [
+    ((), {}),
+    ((1,), {}),
+    ((6,), {}),
+    ((9,), {'descending': True}),
+    ((33,), {}),
+    ((3, 4), {}),
+    ((3, 4), {'axis': 0}),
+    ((3, 4), {'axis': 0, 'descending': True}),
+    ((3, 5), {'axis': -1, 'descending': True}),
+    ((2, 3, 4), {'axis': 1}),
+    ((2, 3, 4), {'axis': -3, 'descending': True}),
+    ((2, 5, 2), {'axis': 1, 'descending': True}),
+    ((2, 0, 3), {'axis': 1}),
+    ((0, 3), {}),
+]
+
+
+def ordered(x, part, axis=-1, descending=False):
+    """torch.sort, stable; of rank 0 its indices are 0."""
+    return torch.sort(x, stable=True, dim=axis, descending=descending)[part]
+
+
+@group
+def orders():
+    for shape, options in ORDERED:
+        for part, which in enumerate(['values', 'indices']):
+            case('sort', [normal(*shape)], lambda x: ordered(x, part, **options), options, [which])
+        case('argsort', [normal(*shape)], lambda x: ordered(x, 1, **options), options)
+    for descending in [False, True]:
+        for x in [integers(-3, 3, 12), integers(0, 4, 3, 6, dtype=torch.uint8), booleans(9), f64([1.0, NAN, -INF, INF, 0.0, -0.0, NAN])]:
+            options = {'descending': descending}
+            case('argsort', [x], lambda x: ordered(x, 1, **options), options, note='a tie')
+            for part, which in enumerate(['values', 'indices']):
+                call = lambda x: ordered(x, part, **options)
+                case('sort', [x], call, options, [which], grad=False, note='a tie')
+    for shape, k, options in [
+        ((), 1, {}),
+        ((5,), 0, {}),
+        ((5,), 2, {}),
+        ((5,), 5, {}),
+        ((5,), 3, {'largest': False}),
+        ((3, 4), 2, {}),
+        ((3, 4), 2, {'axis': 0}),
+        ((3, 4), 1, {'axis': 0, 'largest': False}),
+        ((2, 5, 2), 3, {'axis': 1}),
+        ((2, 5, 2), 2, {'axis': -2, 'largest': False}),
+        ((0, 3), 2, {}),
+    ]:
+        for part, which in enumerate(['values', 'indices']):
+            call = lambda x: torch.topk(x, k, **{'dim' if key == 'axis' else key: one for key, one in options.items()})[part]
+            case('topk', [normal(*shape)], call, options, [k, which])
+    case('topk', [integers(0, 100, 5)], lambda x: torch.topk(x, 2)[0], positional=[2, 'values'])
+    case('topk', [f64([1.0, NAN, 3.0, -INF])], lambda x: torch.topk(x, 2)[1], positional=[2, 'indices'], grad=False)
+
+
+def regular(*shape):
+    """Square matrices far from singular ones."""
+    return normal(*shape) + 3 * torch.eye(shape[-1], dtype=torch.float64)
+
+
+def definite(*shape):
+    x = normal(*shape)
+    return torch.round(x @ x.transpose(-1, -2) + 2 * torch.eye(shape[-1], dtype=torch.float64), decimals=3)
+
+
+@group
+def equations():
+    for a, b in [
+        ((1, 1), (1, 1)),
+        ((2, 2), (2,)),
+        ((3, 3), (3,)),
+        ((5, 5), (5,)),
+        ((1, 1), (1, 3)),
+        ((2, 2), (2, 1)),
+        ((3, 3), (3, 4)),
+        ((4, 4), (4, 9)),
+        ((6, 6), (6, 6)),
+        ((2, 3, 3), (2, 3)),
+        ((2, 3, 3), (2, 3, 1)),
+        ((2, 3, 3), (2, 3, 2)),
+        ((2, 3, 3), (3, 2)),
+        ((3, 3), (2, 3, 2)),
+        ((2, 1, 2, 2), (3, 2, 3)),
+        ((3, 1, 2, 2), (1, 2, 2, 1)),
+        ((0, 2, 2), (0, 2, 3)),
+        ((2, 2), (2, 0)),
+        ((0, 0), (0,)),
+    ]:
+        case('solve', [regular(*a), normal(*b)], torch.linalg.solve)
+    swapped = f64([[0.0, 2.0, 1.0], [1.0, 0.0, 0.5], [4.0, 1.0, 0.0]])
+    case('solve', [swapped, normal(3, 2)], torch.linalg.solve, note='rows change places')
+    case('solve', [f64([[1e-9, 1.0], [1.0, 1.0]]), f64([1.0, 2.0])], torch.linalg.solve, note='far from 1')
+    case('solve', [regular(17, 17), normal(17, 5)], torch.linalg.solve)
+    for shape in [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (8, 8), (9, 9), (1, 2, 2), (2, 3, 3), (3, 1, 1)]:
+        case('inverse', [regular(*shape)], torch.linalg.inv)
+    for shape in [(2, 2, 2, 2), (1, 3, 2, 2), (0, 2, 2), (2, 0, 0), (0, 0), (5, 2, 2), (16, 16)]:
+        case('inverse', [regular(*shape)], torch.linalg.inv)
+    case('inverse', [swapped], torch.linalg.inv, note='rows change places')
+    for values in [[[2.0]], [[0.0, 1.0], [1.0, 0.0]], [[1.0, 2.0], [3.0, 4.0]], [[-1.0, 0.0], [0.5, 8.0]]]:
+        case('inverse', [f64(values)], torch.linalg.inv)
+    for shape in [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (8, 8), (9, 9), (1, 2, 2), (2, 3, 3), (3, 1, 1)]:
+        case('cholesky', [definite(*shape)], torch.linalg.cholesky)
+    for shape in [(2, 2, 2, 2), (1, 3, 2, 2), (0, 2, 2), (2, 0, 0), (0, 0), (5, 2, 2), (16, 16)]:
+        case('cholesky', [definite(*shape)], torch.linalg.cholesky)
+    for values in [[[4.0]], [[1.0, 0.0], [0.0, 9.0]], [[4.0, 2.0], [2.0, 3.0]], [[1.0, 0.9], [0.9, 1.0]]]:
+        case('cholesky', [f64(values)], torch.linalg.cholesky)
+
+
 record('algebra.json')

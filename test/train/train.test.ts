@@ -14,6 +14,7 @@ import {
   optim,
   predict,
   randn,
+  sort,
   type Tensor,
   type TrainEvent,
   type TrainOptions,
@@ -63,6 +64,24 @@ async function collect(run: AsyncIterable<TrainEvent>): Promise<TrainEvent[]> {
   for await (const event of run) events.push(event);
   return events;
 }
+
+it.each([1, 2])('a loss that needs the extension trains in the worker, on %s threads', async (threads) => {
+  const loss = (y: Tensor, wanted: Tensor) => mseLoss(sort(y, { axis: 0, descending: true }).values, wanted);
+  const wanted = sort(randn([50, 3]), { axis: 0 }).values;
+  const before = loss(model.forward(data.x), wanted).item();
+  const optimizer = new optim.Adam(model.parameters(), { lr: 0.01 });
+  const result = await train({
+    model,
+    loss,
+    optimizer,
+    data: { x: data.x, y: wanted },
+    epochs: 20,
+    batchSize: 50,
+    threads,
+  }).done;
+  expect(result.steps).toBe(20);
+  expect(loss(model.forward(data.x), wanted).item()).toBeLessThan(before);
+});
 
 describe('a run', () => {
   it('tells every step and epoch in order, keeps the tail, and brings the weights back', async () => {
