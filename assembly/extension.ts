@@ -1,4 +1,5 @@
 import { Op, Record } from './isa';
+import { normalize, normalizeBackward } from './kernels/norm';
 import { argsort } from './kernels/sort';
 import { word } from './real';
 
@@ -10,6 +11,12 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
   switch (word(record, Record.OP)) {
     case Op.ARGSORT:
       argsort(record, chunk);
+      break;
+    case Op.NORMALIZE:
+      normalize(record, chunk, scratch);
+      break;
+    case Op.NORMALIZE_BACKWARD:
+      normalizeBackward(record, chunk, scratch);
       break;
   }
 }

@@ -409,6 +409,8 @@ const NAMES: Record<Op, string> = {
   [Op.CHAIN]: 'map_reduce',
   [Op.PACK]: 'pack',
   [Op.ARGSORT]: 'argsort',
+  [Op.NORMALIZE]: 'normalize',
+  [Op.NORMALIZE_BACKWARD]: 'normalize_backward',
 };
 
 /** A record as a line of a listing: kernel, what it is for, results ← operands. */
