@@ -50,6 +50,13 @@ export {
   unsqueeze,
 } from './ops/movement';
 export {
+  batchNorm,
+  groupNorm,
+  instanceNorm,
+  layerNorm,
+  rmsNorm,
+} from './ops/norm';
+export {
   bernoulli,
   defaultGenerator,
   dropout,

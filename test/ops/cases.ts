@@ -4,6 +4,7 @@ import * as wasmgrad from 'wasmgrad';
 import activations from '../oracle/activations.json';
 import algebra from '../oracle/algebra.json';
 import losses from '../oracle/losses.json';
+import norms from '../oracle/norms.json';
 import oracle from '../oracle/ops.json';
 import {
   along,
@@ -59,6 +60,11 @@ const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: O
   tensorSplit: ([x], [sections, at], options) =>
     wasmgrad.tensorSplit(x!, sections as number, options).at(at as number)!,
   unbind: ([x], [at], options) => wasmgrad.unbind(x!, options)[at as number]!,
+  groupNorm: ([x, ...affine], [numGroups], options) =>
+    wasmgrad.groupNorm(x!, numGroups as number, affine[0], affine[1], options),
+  layerNorm: ([x, ...affine], [shape], options) =>
+    wasmgrad.layerNorm(x!, shape as number[], affine[0], affine[1], options),
+  rmsNorm: ([x, weight], [shape], options) => wasmgrad.rmsNorm(x!, shape as number[], weight, options),
   l1Penalty: (inputs, [weight]) => wasmgrad.l1Penalty(inputs, weight as number),
   l2Penalty: (inputs, [weight]) => wasmgrad.l2Penalty(inputs, weight as number),
   splitWithSizes: ([x], [sizes, at], options) => wasmgrad.splitWithSizes(x!, sizes as number, options)[at as number]!,
@@ -111,7 +117,7 @@ const signOfNaN = ({ op, output, inputs }: OracleCase) =>
   op === 'sign' && inputs[0]!.data[0] === 'NaN' ? { ...output, data: ['NaN', ...output.data.slice(1)] } : output;
 
 const fromOracle = (
-  [...oracle.cases, ...activations.cases, ...algebra.cases, ...losses.cases] as unknown as OracleCase[]
+  [...oracle.cases, ...activations.cases, ...algebra.cases, ...losses.cases, ...norms.cases] as unknown as OracleCase[]
 )
   .map((one) => ({ ...one, output: signOfNaN(one) }))
   .map(
