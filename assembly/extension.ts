@@ -2,6 +2,7 @@ import { Op, Record } from './isa';
 import { averagePool, averagePoolBackward, maxPool } from './kernels/pooling';
 import { convolution, convolutionWeight } from './kernels/convolution';
 import { cholesky, solve } from './kernels/linalg';
+import { normalize, normalizeBackward } from './kernels/norm';
 import { argsort } from './kernels/sort';
 import { word } from './real';
 
@@ -34,6 +35,12 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
       break;
     case Op.CHOLESKY:
       cholesky(record, chunk);
+      break;
+    case Op.NORMALIZE:
+      normalize(record, chunk, scratch);
+      break;
+    case Op.NORMALIZE_BACKWARD:
+      normalizeBackward(record, chunk, scratch);
       break;
   }
 }

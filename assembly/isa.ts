@@ -41,6 +41,8 @@ export const enum Op {
   MAX_POOL = 70, // pooling.ts
   AVERAGE_POOL = 71, // pooling.ts
   AVERAGE_POOL_BACKWARD = 72, // pooling.ts
+  NORMALIZE = 75, // norm.ts
+  NORMALIZE_BACKWARD = 76, // norm.ts
   SOLVE = 80, // linalg.ts
   CHOLESKY = 81, // linalg.ts
 }
@@ -682,6 +684,51 @@ export const enum Cholesky {
   DESTINATION = 7,
   WORDS = 8,
 }
+/**
+ * NORMALIZE: a contiguous x [A, G, B] with mean 0 and variance 1 in each of G groups, whose n = A·B elements are those of all a and b:
+ *
+ *   m = S(x) / n, e = S(x - m) / n, VARIANCE[g] = max(0, S((x - m)²) / n - e²), MEAN[g] = m + e,
+ *   y = ((x - m) - e) · r with r = 1 / √(VARIANCE[g] + EPS)
+ *
+ * so that what m was rounded by comes off again, however far the mean is from 0. RMS: m and e are 0, and there is no MEAN.
+ * The order of a sum S over a group is a law of A and B alone.
+ *   B > 1: for each a the elements along B, cut into blocks of REDUCE_BLOCK, each added as in a block of REDUCE; the blocks' sums, in the
+ *          order in which they lie, are added as a REDUCE of so many elements would.
+ *   B = 1: a is cut into blocks of NORMALIZE_ROWS; inside a block the i-th goes to lane i mod 4, each lane adds in rising order
+ *          from 0, and the lanes join as (l0+l2) + (l1+l3); the blocks' sums add in rising order from 0.
+ * A chunk runs CHUNK groups. DESTINATION may be SOURCE.
+ */
+export const enum Normalize {
+  RMS = 3, // 0 or 1
+  A = 4,
+  G = 5,
+  B = 6,
+  CHUNK = 7,
+  EPS = 8, // f64, two words
+  SOURCE = 10,
+  DESTINATION = 11,
+  VARIANCE = 12,
+  MEAN = 13, // 0 where RMS is 1
+  WORDS = 14,
+}
+/**
+ * From y and VARIANCE (what NORMALIZE wrote) and the cotangent g: r · ((g - S(g) / n) - y · S(g·y) / n), sums as above; RMS: without S(g).
+ * DESTINATION may be COTANGENT or OUTPUT.
+ */
+export const enum NormalizeBackward {
+  RMS = 3,
+  A = 4,
+  G = 5,
+  B = 6,
+  CHUNK = 7,
+  EPS = 8,
+  OUTPUT = 10,
+  VARIANCE = 11,
+  COTANGENT = 12,
+  DESTINATION = 13,
+  WORDS = 14,
+}
+export const NORMALIZE_ROWS = 64;
 
 /** COMMIT: ends the run here, with Status.NON_FINITE or Status.FAULT, if one was seen. One chunk. */
 export const enum Commit {

@@ -59,6 +59,13 @@ export {
   unsqueeze,
 } from './ops/movement';
 export {
+  batchNorm,
+  groupNorm,
+  instanceNorm,
+  layerNorm,
+  rmsNorm,
+} from './ops/norm';
+export {
   type AveragePoolOptions,
   adaptiveAvgPool1d,
   adaptiveAvgPool2d,

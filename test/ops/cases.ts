@@ -5,6 +5,7 @@ import activations from '../oracle/activations.json';
 import algebra from '../oracle/algebra.json';
 import convolution from '../oracle/convolution.json';
 import losses from '../oracle/losses.json';
+import norms from '../oracle/norms.json';
 import oracle from '../oracle/ops.json';
 import pooling from '../oracle/pooling.json';
 import {
@@ -61,6 +62,11 @@ const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: O
   tensorSplit: ([x], [sections, at], options) =>
     wasmgrad.tensorSplit(x!, sections as number, options).at(at as number)!,
   unbind: ([x], [at], options) => wasmgrad.unbind(x!, options)[at as number]!,
+  groupNorm: ([x, ...affine], [numGroups], options) =>
+    wasmgrad.groupNorm(x!, numGroups as number, affine[0], affine[1], options),
+  layerNorm: ([x, ...affine], [shape], options) =>
+    wasmgrad.layerNorm(x!, shape as number[], affine[0], affine[1], options),
+  rmsNorm: ([x, weight], [shape], options) => wasmgrad.rmsNorm(x!, shape as number[], weight, options),
   l1Penalty: (inputs, [weight]) => wasmgrad.l1Penalty(inputs, weight as number),
   l2Penalty: (inputs, [weight]) => wasmgrad.l2Penalty(inputs, weight as number),
   sort: ([x], [part], options) => wasmgrad.sort(x!, options)[part as 'values' | 'indices'],
@@ -122,6 +128,7 @@ const fromOracle = (
     ...losses.cases,
     ...pooling.cases,
     ...convolution.cases,
+    ...norms.cases,
   ] as unknown as OracleCase[]
 )
   .map((one) => ({ ...one, output: signOfNaN(one) }))
