@@ -188,6 +188,13 @@ const reduced = (x: Plain, axis: number, f: (xs: number[]) => number): Plain =>
     along(x, axis, (xs) => [f(xs)]),
     x.shape.filter((_, one) => one !== axis),
   );
+/** Mean 0 and variance 1 along an axis. */
+const standardized = (x: Plain, axis: number): Plain =>
+  along(x, axis, (xs) => {
+    const centred = xs.map((one) => one - sum(xs) / xs.length);
+    const scale = 1 / Math.sqrt(sum(centred.map((one) => one * one)) / xs.length + 1e-5);
+    return centred.map((one) => one * scale);
+  });
 const constant = (shape: number[], value: number) => plain('f64', shape, new Array<number>(sizeOf(shape)).fill(value));
 
 // Big enough for several chunks of every kernel, and of no round size.
@@ -337,6 +344,11 @@ const ownCases: OpCase[] = [
   own('softmax', [big], softmaxOf(big, 1, false), { options: { axis: 1 } }),
   own('logSoftmax', [wide], softmaxOf(wide, 1, true)),
   own('logSoftmax', [big], softmaxOf(big, 0, true), { options: { axis: 0 } }),
+  own('layerNorm', [big], standardized(big, 1), { positional: [[187]] }),
+  own('layerNorm', [wide], standardized(wide, 1), { positional: [[9001]] }),
+  own('batchNorm', [big, constant([187], 0), constant([187], 1)], standardized(big, 0), {
+    options: { training: true },
+  }),
   own('matmul', [numbers([67, 301], 8), big], product(numbers([67, 301], 8), big)),
   own(
     'matmul',
