@@ -33,6 +33,18 @@ export * from './ops/distance';
 export { einsum } from './ops/einsum';
 export * from './ops/elementwise';
 export { embedding, gather, indexSelect, oneHot } from './ops/gather';
+export {
+  index,
+  indexAdd,
+  maskedFill,
+  maskedSelect,
+  nonzero,
+  scatter,
+  scatterAdd,
+  type Unique,
+  type UniqueOptions,
+  unique,
+} from './ops/indexing';
 export { cholesky, inverse, solve } from './ops/linalg';
 export { linear, matmul } from './ops/matmul';
 export { outer, tril, triu } from './ops/matrix';

@@ -97,7 +97,8 @@ const scatterAddOp: Defined<Picking & { n: number }> = /* @__PURE__ */ defineOp<
     checkDtypes('scatterAdd', [y!], (dtype) => isReal(dtype) || dtype === 'i32', 'f32, f64 and i32');
     return [{ shape: [y!.shape[0]!, n, y!.shape[2]!], dtype: y!.dtype }];
   },
-  emit: (program, [out], [y, index], { n }) => {
+  emit: (program, [out], [y, index], { of, n }) => {
+    program.name = of;
     const source = program.contiguous(y!);
     const indices = program.contiguous(index!);
     const [outer, count, inner] = y!.shape as [number, number, number];
@@ -177,6 +178,16 @@ export function gatherFor(op: string, x: Tensor, index: Tensor, axis: number): T
   return reshape(y, index.shape);
 }
 
+/** The sums of what falls on each of `n` places along an axis; an index of one axis takes whole slices. @internal */
+export function scatterAddFor(op: string, src: Tensor, index: Tensor, axis: number, n: number): Tensor {
+  const places = index.rank === 1 ? index : reshape(index, around(index.shape, axis));
+  const sums = scatterAddOp([reshape(src, around(src.shape, axis)), places], { of: op, n })[0]!;
+  return reshape(
+    sums,
+    src.shape.map((length, one) => (one === axis ? n : length)),
+  );
+}
+
 /** Whole slices of x along an axis, in the order of a rank-1 i32 index; an index may come twice. */
 export function indexSelect(x: Tensor, index: Tensor, { axis = 0 }: { axis?: number } = {}): Tensor {
   checkIndex('indexSelect', index);
@@ -197,10 +208,11 @@ export function indexSelect(x: Tensor, index: Tensor, { axis = 0 }: { axis?: num
 
 /** Row index[…] of weight [V, D] for each index: [...] -> [..., D]. */
 export function embedding(index: Tensor, weight: Tensor): Tensor {
-  return embeddingFor('embedding', index, weight);
+  return rowsFor('embedding', index, weight);
 }
 
-function embeddingFor(op: string, index: Tensor, weight: Tensor): Tensor {
+/** embedding on behalf of another function, which errors then name. @internal */
+export function rowsFor(op: string, index: Tensor, weight: Tensor): Tensor {
   checkIndex(op, index);
   if (weight.rank !== 2) {
     throw new ShapeError(`weight must have shape [V, D]; got ${show(weight.shape)}.`, {
@@ -231,5 +243,5 @@ export function oneHot(
       expected: '1, 2, …',
     });
   }
-  return embeddingFor('oneHot', index, eye(classes, classes, { dtype }));
+  return rowsFor('oneHot', index, eye(classes, classes, { dtype }));
 }

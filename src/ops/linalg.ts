@@ -58,7 +58,10 @@ const choleskyOp: Defined = /* @__PURE__ */ defineExtensionOp({
   name: 'cholesky',
   version: 1,
   // [B, N, N] -> [B, N, N]
-  shape: ([a]) => [{ shape: a!.shape, dtype: a!.dtype }],
+  shape: ([a]) => {
+    checkDtypes('cholesky', [a!], isReal, 'f32 and f64');
+    return [{ shape: a!.shape, dtype: a!.dtype }];
+  },
   emit: (program, [out], [a]) => {
     const [batch, n] = a!.shape as [number, number];
     const { per, chunks } = cut(batch, Math.ceil(16384 / Math.max(1, n * n * n)));

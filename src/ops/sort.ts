@@ -64,7 +64,8 @@ export function argsort(x: Tensor, options: SortOptions = {}): Tensor {
   return argsortFor('argsort', x, options);
 }
 
-function argsortFor(op: string, x: Tensor, { axis = -1, descending = false }: SortOptions): Tensor {
+/** argsort on behalf of another function, which errors then name. @internal */
+export function argsortFor(op: string, x: Tensor, { axis = -1, descending = false }: SortOptions): Tensor {
   checkTensor(op, 'x', x);
   if (x.rank === 0) return reshape(argsortFor(op, reshape(x, [1]), { axis, descending }), []);
   const at = normalizeAxis(op, axis, x.shape);

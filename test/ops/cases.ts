@@ -59,6 +59,7 @@ const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: O
     return wasmgrad.ctcLoss(wasmgrad.logSoftmax(logits!), targets!, inputs, own, options);
   },
   einsum: (inputs, [equation]) => wasmgrad.einsum(equation as string, ...inputs),
+  index: ([x, ...indices]) => wasmgrad.index(x!, indices),
   tensorSplit: ([x], [sections, at], options) =>
     wasmgrad.tensorSplit(x!, sections as number, options).at(at as number)!,
   unbind: ([x], [at], options) => wasmgrad.unbind(x!, options)[at as number]!,
@@ -74,6 +75,8 @@ const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: O
   stack: (inputs, _, options) => wasmgrad.stack(inputs, options),
   squeeze: ([x], _, { axis }) => wasmgrad.squeeze(x!, axis as number | undefined),
   topk: ([x], [k, part], options) => wasmgrad.topk(x!, k as number, options)[part as 'values' | 'indices'],
+  unique: ([x], [part]) =>
+    wasmgrad.unique(x!, { returnInverse: true, returnCounts: true })[part as 'values' | 'inverse' | 'counts']!,
   unsqueeze: ([x], _, { axis }) => wasmgrad.unsqueeze(x!, axis as number),
 };
 
@@ -88,9 +91,10 @@ function callerOf(op: string, positional: unknown[], options: Options): OpCase['
         /^-?Infinity$/.test(String(value)) ? Number(value) : tensorOr(value, real),
       ]),
     );
-    if (CALLS[op]) return CALLS[op](inputs, positional, own);
+    const given = positional.map((value) => (/^-?Infinity$/.test(String(value)) ? Number(value) : value));
+    if (CALLS[op]) return CALLS[op](inputs, given, own);
     const f = FUNCTIONS.get(op)!;
-    return Object.keys(own).length > 0 ? f(...inputs, ...positional, own) : f(...inputs, ...positional);
+    return Object.keys(own).length > 0 ? f(...inputs, ...given, own) : f(...inputs, ...given);
   };
 }
 
@@ -98,6 +102,9 @@ function callerOf(op: string, positional: unknown[], options: Options): OpCase['
 const KINKED = /jumps|tie|slope|agree|bound|no trace|far/;
 /** Ops whose gradient jumps at 0, where a rounded input may lie. */
 const KINKED_AT_ZERO = ['abs', 'relu', 'leakyRelu', 'sign'];
+
+/** Ops whose shape depends on values. */
+const NEEDS_VALUES = ['unique', 'nonzero', 'maskedSelect'];
 
 interface OracleCase {
   op: string;
@@ -147,7 +154,7 @@ const fromOracle = (
         output.dtype === 'f64' &&
         !KINKED.test(note ?? '') &&
         !(KINKED_AT_ZERO.includes(op) && inputs[0]!.data.some((x) => x === 0)),
-      eagerOnly: false,
+      eagerOnly: NEEDS_VALUES.includes(op) || (op === 'index' && inputs.slice(1).some(({ dtype }) => dtype === 'bool')),
     }),
   );
 

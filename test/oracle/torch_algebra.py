@@ -1,9 +1,11 @@
 """algebra.json: what is composed for tensor algebra."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from cases import EDGES, INF, NAN, axes, booleans, case, f64, group, i32, integers, normal, record, with_tensors
+from encoding import number
 
 
 @group
@@ -467,6 +469,173 @@ def equations():
         case('cholesky', [definite(*shape)], torch.linalg.cholesky)
     for values in [[[4.0]], [[1.0, 0.0], [0.0, 9.0]], [[4.0, 2.0], [2.0, 3.0]], [[1.0, 0.9], [0.9, 1.0]]]:
         case('cholesky', [f64(values)], torch.linalg.cholesky)
+
+
+def distinct(n, *shape, axis):
+    """Indices below n without duplicates along an axis."""
+    rows = np.argsort(np.random.RandomState(n + len(shape)).rand(*[n if at == axis else one for at, one in enumerate(shape)]), axis=axis)
+    return i32(np.take(rows, range(shape[axis]), axis=axis))
+
+
+@group
+def sets():
+    for x in [
+        integers(-3, 3, 12),
+        integers(0, 5, 3, 4),
+        integers(0, 4, 2, 3, 2, dtype=torch.uint8),
+        booleans(7),
+        f64([2.0, -1.0, 2.0, INF, -INF, 0.5, -1.0]),
+        f64([[1.5, 0.0], [1.5, -2.0]]),
+        f64(3.0),
+        i32([]),
+        normal(0, 2),
+    ]:
+        for part, which in enumerate(['values', 'inverse', 'counts']):
+            call = lambda x: torch.unique(x, return_inverse=True, return_counts=True)[part]
+            case('unique', [x], call, positional=[which], grad=False)
+    for x in [
+        normal(5),
+        integers(0, 2, 6),
+        integers(-1, 2, 3, 4),
+        integers(0, 2, 2, 3, 2),
+        integers(0, 2, 4, dtype=torch.uint8),
+        booleans(5),
+        booleans(3, 3),
+        booleans(2, 1, 3),
+        f64([[0.0, -0.0], [NAN, INF]]),
+        i32(0),
+        i32(2),
+        i32([]),
+        torch.zeros(3, 4, dtype=torch.float64),
+        torch.zeros(0, 4, dtype=torch.float64),
+        torch.ones(2, 2, 2, 2, dtype=torch.float64),
+        integers(0, 2, 1, 1),
+        integers(0, 3, 7, 2),
+        integers(0, 2, 2, 5),
+        booleans(2, 2, 2),
+        integers(0, 2, 33),
+    ]:
+        case('nonzero', [x], torch.nonzero, grad=False)
+
+
+@group
+def masks():
+    for x, mask in [
+        ((), ()),
+        ((1,), (1,)),
+        ((5,), (5,)),
+        ((5,), ()),
+        ((), (4,)),
+        ((3, 4), (3, 4)),
+        ((3, 4), (4,)),
+        ((3, 4), (3, 1)),
+        ((3, 1), (1, 4)),
+        ((4,), (3, 4)),
+        ((2, 3, 2), (2, 3, 2)),
+        ((2, 3, 2), (3, 1)),
+        ((2, 1, 2), (3, 1)),
+        ((0, 3), (3,)),
+        ((33,), (33,)),
+    ]:
+        case('maskedSelect', [normal(*x), booleans(*mask)], torch.masked_select)
+        for value in [0.5, -INF]:
+            call = lambda x, mask: torch.where(mask, torch.tensor(value, dtype=x.dtype), x)
+            case('maskedFill', [normal(*x), booleans(*mask)], call, positional=[number(value)], grad=value == 0.5)
+        call = lambda x, mask, value: torch.where(mask, value, x)
+        case('maskedFill', [normal(*x), booleans(*mask), normal()], call)
+    for x in [integers(0, 9, 6), integers(0, 9, 6, dtype=torch.uint8), booleans(6), f64([NAN, INF, -0.0, 1.0, 2.0, 3.0])]:
+        case('maskedSelect', [x, booleans(6)], torch.masked_select, grad=False)
+        case('maskedFill', [x, booleans(6)], lambda x, mask: x.masked_fill(mask, 1), positional=[1], grad=False)
+    case('maskedSelect', [normal(4), torch.zeros(4, dtype=torch.bool)], torch.masked_select, note='none')
+
+
+@group
+def places():
+    def at(x, *indices):
+        return x[tuple(one if one.dtype == torch.bool else one.long() for one in indices)]
+
+    for shape, *indices in [
+        ((5,), ()),
+        ((5,), (3,)),
+        ((5,), (2, 3)),
+        ((5,), (0,)),
+        ((4, 3), (2,)),
+        ((4, 3), (2, 2)),
+        ((4, 3), (5,), (5,)),
+        ((4, 3), (), ()),
+        ((4, 3), (2, 1), (3,)),
+        ((4, 3), (), (4,)),
+        ((4, 3), (2, 2), (2, 2)),
+        ((2, 3, 4), (3,)),
+        ((2, 3, 4), (3,), (3,)),
+        ((2, 3, 4), (3,), (3,), (3,)),
+        ((2, 3, 4), (2, 1), (1, 3)),
+        ((2, 3, 4), (2, 1, 1), (3, 1), (4,)),
+        ((2, 1, 2, 2), (6,), (1,), (6,)),
+        ((3, 0), (2,)),
+    ]:
+        case('index', [normal(*shape), *[integers(0, shape[i], *one) for i, one in enumerate(indices)]], at)
+    case('index', [normal(3), i32([1, 1, 1, 0])], at, note='one thrice')
+    case('index', [integers(0, 9, 3, 2), i32([2, 0]), i32([1, 1])], at)
+    case('index', [booleans(3, 2), i32([2, 0])], at)
+    case('index', [normal(5), booleans(5)], at)
+    case('index', [normal(3, 4), booleans(3)], at)
+    case('index', [normal(3, 4), booleans(3, 4)], at)
+    case('index', [normal(2, 3, 2), booleans(2, 3)], at)
+    case('index', [normal(2, 3), i32([1]), f64([1, 0, 1]).bool()], at)
+    for x, places, axis in [
+        ((5,), (3,), 0),
+        ((5,), (5,), -1),
+        ((5,), (0,), 0),
+        ((1,), (1,), 0),
+        ((3, 4), (2, 4), 0),
+        ((3, 4), (3, 2), 1),
+        ((3, 4), (2, 3), 1),
+        ((3, 4), (1, 1), 0),
+        ((3, 4), (3, 4), -2),
+        ((2, 3, 4), (2, 2, 4), 1),
+        ((2, 3, 4), (1, 3, 2), 1),
+        ((2, 3, 4), (2, 3, 4), 2),
+        ((2, 3, 4), (1, 2, 3), 0),
+        ((2, 3, 4), (2, 2, 2), -1),
+        ((33,), (20,), 0),
+    ]:
+        over = {'axis': axis}
+        own = axis % len(x)
+        index = distinct(x[own], *places, axis=own)
+        call = lambda x, index, src: torch.scatter(x, axis, index.long(), src)
+        case('scatter', [normal(*x), index, normal(*places)], call, over)
+        twice = integers(0, x[own], *places)
+        call = lambda x, index: torch.scatter(x, axis, index.long(), 0.25)
+        case('scatter', [normal(*x), twice], call, over, [0.25])
+        call = lambda x, index, src: torch.scatter_add(x, axis, index.long(), src)
+        case('scatterAdd', [normal(*x), twice, normal(*places)], call, over)
+        row = integers(0, x[own], places[own])
+        source = [places[own] if one == own else length for one, length in enumerate(x)]
+        call = lambda x, index, src: torch.index_add(x, axis, index, src)
+        case('indexAdd', [normal(*x), row, normal(*source)], call, over)
+    larger = [normal(3, 4), i32([[0, 2], [1, 1]]), normal(3, 3)]
+    case('scatter', larger[:1] + [i32([[0, 2], [1, 0]])] + larger[2:], lambda x, i, s: torch.scatter(x, 0, i.long(), s[:2, :2]), {'axis': 0}, note='a larger src')
+    case('scatterAdd', larger, lambda x, i, s: torch.scatter_add(x, 0, i.long(), s[:2, :2]), {'axis': 0}, note='a larger src')
+    last = [f64([1.0, 2.0, 3.0]), i32([1, 1, 0, 1, 0]), f64([4.0, 5.0, NAN, -0.0, -1.0])]
+    case('scatter', last, lambda x, i, s: f64([-1.0, -0.0, 3.0]), {'axis': 0}, grad=False, note='the last one holds')
+    for x, src in [
+        (integers(0, 9, 3), integers(0, 9, 2)),
+        (integers(0, 9, 3, dtype=torch.uint8), integers(0, 9, 2, dtype=torch.uint8)),
+        (booleans(3), booleans(2)),
+    ]:
+        case('scatter', [x, i32([2, 0]), src], lambda x, i, s: torch.scatter(x, 0, i.long(), s), {'axis': 0})
+        if x.dtype == torch.int32:
+            case('scatterAdd', [x, i32([2, 2]), src], lambda x, i, s: torch.scatter_add(x, 0, i.long(), s), {'axis': 0})
+            case('indexAdd', [x, i32([2, 2]), src], lambda x, i, s: torch.index_add(x, 0, i, s), {'axis': 0})
+    for n in [2, 3, 4]:
+        index = integers(0, 2, n)
+        call = lambda x, i, s: torch.scatter_add(x, 0, i.long(), s)
+        case('scatterAdd', [normal(2), index, normal(n)], call, {'axis': 0}, note='more than there are places')
+        for alpha in [2.0, -0.5]:
+            call = lambda x, i, s: torch.index_add(x, 0, i, s, alpha=alpha)
+            case('indexAdd', [normal(2, 3), index, normal(n, 3)], call, {'axis': 0, 'alpha': alpha})
+    case('indexAdd', [normal(2, 3), i32([1, 1]), normal(2, 3)], lambda x, i, s: torch.index_add(x, 0, i, s), note='axis is 0')
 
 
 record('algebra.json')
