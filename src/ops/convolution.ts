@@ -210,7 +210,7 @@ function panelsOf(program: Emitter, w: View): View {
 
 function emitWeight(program: Emitter, out: View, x: View, y: View, look: Look & { kernel: Pair }): void {
   const geometry = geometryOf(x, y.shape[1]!, look.kernel, look);
-  const { fields, chunks, parts } = planWeight(geometry);
+  const { fields, chunks, parts } = planWeight(geometry, bytesOf(out.dtype));
   const target =
     parts > 1
       ? program.temporary({ shape: [parts, ...out.shape], dtype: out.dtype })
