@@ -578,6 +578,7 @@ export const enum Seen {
 /**
  * CONVOLUTION: y[n, g · OUTPUTS + o, q] = Σ_k w[g · OUTPUTS + o, k] · x̂[n, g, k, q], of each group g and position q.
  * The order of the sum is GEMM's law. Then BIAS, one number an output, is added (unless it is 0), and RELU is applied.
+ * Where SKIPS is 1, and k is no more than GEMM_KC, rows of taps that see only what is above or below x are left out.
  * PANELS are w's, as PACK writes them of the matrix [k, GROUPS · OUTPUTS]. y has any strides.
  * An item is a block of DOWN × ACROSS positions of one group of an image; a chunk runs ITEMS.
  */
@@ -593,7 +594,8 @@ export const enum Convolution {
   Y_COLUMN = 31,
   BIAS = 32,
   RELU = 33,
-  WORDS = 34,
+  SKIPS = 34,
+  WORDS = 35,
 }
 /** What a block sees, GEMM_KC taps of it at a time, fits into so much of scratch, less 128; and so many vectors of positions into a table. */
 export const CONVOLUTION_BYTES = 524288;
@@ -621,8 +623,8 @@ export const enum ConvolutionWeight {
 }
 export const WEIGHT_TAPS = 160;
 export const WEIGHT_OUTPUTS = 32;
-export const WEIGHT_POSITIONS = 64;
-export const WEIGHT_X_BYTES = 393216;
+export const WEIGHT_POSITIONS = 128;
+export const WEIGHT_X_BYTES = 360448;
 
 /**
  * ARGSORT: for each row of a contiguous [ROWS, N] the i32 indices that put it in rising order (DESCENDING: falling), equal elements

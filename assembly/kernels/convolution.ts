@@ -292,9 +292,18 @@ function block(
   const groups = word(record, Window.GROUPS);
   const k = channels * word(record, Window.KERNEL_Y) * word(record, Window.KERNEL_X);
   const depth = depthOf(k);
-  const area = word(record, Window.HEIGHT) * word(record, Window.WIDTH);
+  const kernelX = word(record, Window.KERNEL_X);
+  const area = word(record, Window.KERNEL_Y) * kernelX;
   const inPlace = word(record, Window.SEEN) == Seen.IN_PLACE;
-  const x = channelsOf(record, address(record, Window.X), inPlace ? 0 : image, group, channels, area);
+  const skips = word(record, Convolution.SKIPS) != 0;
+  const x = channelsOf(
+    record,
+    address(record, Window.X),
+    inPlace ? 0 : image,
+    group,
+    channels,
+    word(record, Window.HEIGHT) * word(record, Window.WIDTH),
+  );
   const rowStride = stride(record, Convolution.Y_ROW);
   const columnStride = stride(record, Convolution.Y_COLUMN);
   const channelStride = stride(record, Convolution.Y_CHANNEL);
@@ -321,59 +330,102 @@ function block(
     const bias = last ? address(record, Convolution.BIAS) : 0;
     const zero = last && word(record, Convolution.RELU) != 0;
     const panel = <usize>packedRows(kc) * PANEL_PITCH;
-    let r0 = 0;
-    let q0 = 0;
-    for (let v = 0; v < count; v += 2) {
-      // The second vector is the next one, in the next row perhaps; at the end the first once more.
-      let r1 = r0;
-      let q1 = q0;
-      if (v + 1 < count) {
-        q1 += LANES;
-        if (q1 >= columns) {
-          q1 = 0;
-          r1++;
+    for (let o = 0; o < outputs; ) {
+      const output = group * outputs + o;
+      const lane = output % PANEL_WIDTH;
+      const a = w + <usize>(output / PANEL_WIDTH) * panel + (<usize>lane << SHIFT);
+      const height = min(min(GEMM_MR, PANEL_WIDTH - lane), outputs - o);
+      const c = y + <usize>o * channelStride;
+      const d = bias ? bias + (<usize>output << SHIFT) : 0;
+      let r0 = 0;
+      let q0 = 0;
+      for (let v = 0; v < count; v += 2) {
+        // The second vector is the next one, in the next row perhaps; at the end the first once more.
+        let r1 = r0;
+        let q1 = q0;
+        let apart = 0;
+        const entry = vectors + (<usize>v << 2);
+        const b = base + load<u32>(entry);
+        if (v + 1 < count) {
+          apart = load<i32>(entry, 4) - load<i32>(entry);
+          q1 += LANES;
+          if (q1 >= columns) {
+            q1 = 0;
+            r1++;
+          }
         }
-      }
-      const b0 = load<i32>(vectors + (<usize>v << 2));
-      const apart = load<i32>(vectors + (<usize>min(v + 1, count - 1) << 2)) - b0;
-      const lanes0 = min(LANES, columns - q0);
-      const lanes1 = min(LANES, columns - q1);
-      const y0 = y + <usize>r0 * rowStride + <usize>q0 * columnStride;
-      const y1 = y + <usize>r1 * rowStride + <usize>q1 * columnStride;
-      const whole = columnStride == sizeof<real>() && lanes0 == LANES && lanes1 == LANES;
-      for (let o = 0; o < outputs; ) {
-        const output = group * outputs + o;
-        const lane = output % PANEL_WIDTH;
-        const a = w + <usize>(output / PANEL_WIDTH) * panel + (<usize>lane << SHIFT);
-        const height = min(min(GEMM_MR, PANEL_WIDTH - lane), outputs - o);
-        const c = <usize>o * channelStride;
-        const d = bias ? bias + (<usize>output << SHIFT) : 0;
-        const b = base + <usize>b0;
-        if (whole && height == 4) tile(4, a, b, apart, taps, kc, y0 + c, y1 + c, channelStride, p > 0, d, zero);
-        else if (whole && height == 1) tile(1, a, b, apart, taps, kc, y0 + c, y1 + c, channelStride, p > 0, d, zero);
-        else {
+        const lanes = min(LANES, columns - max(q0, q1));
+        const c0 = c + <usize>r0 * rowStride + <usize>q0 * columnStride;
+        const c1 = c + <usize>r1 * rowStride + <usize>q1 * columnStride;
+        let runs = 1;
+        let run = kc;
+        let skipped = 0;
+        let first = 0;
+        if (skips) {
+          // Rows of taps that see only what is above or below x, from both rows.
+          const from = seenFrom(record, row + r0, row + r1);
+          run = (seenTo(record, row + r0, row + r1) - from) * kernelX;
+          if (run <= 0) run = kernelX;
+          first = min(from * kernelX, area - run);
+          skipped = area - run;
+          runs = channels;
+          if (skipped == 0) {
+            run = kc;
+            runs = 1;
+          }
+        }
+        const t = taps + (<usize>first << 2);
+        const weights = a + <usize>first * PANEL_PITCH;
+        if (columnStride == sizeof<real>() && lanes == LANES && height == 4) {
+          tile(4, weights, b, apart, t, run, runs, skipped, c0, c1, channelStride, p > 0, d, zero);
+        } else if (columnStride == sizeof<real>() && lanes == LANES && height == 1) {
+          tile(1, weights, b, apart, t, run, runs, skipped, c0, c1, channelStride, p > 0, d, zero);
+        } else {
           const strip = scratch + CONVOLUTION_BYTES - 128;
-          tile(4, a, b, apart, taps, kc, strip, strip + 16, PANEL_PITCH, false, 0, false);
-          spread(strip, height, lanes0, y0 + c, channelStride, columnStride, p > 0, d, zero);
-          if (y1 != y0) spread(strip + 16, height, lanes1, y1 + c, channelStride, columnStride, p > 0, d, zero);
+          tile(4, weights, b, apart, t, run, runs, skipped, strip, strip + 16, PANEL_PITCH, false, 0, false);
+          spread(strip, height, min(LANES, columns - q0), c0, channelStride, columnStride, p > 0, d, zero);
+          if (c1 != c0) {
+            spread(strip + 16, height, min(LANES, columns - q1), c1, channelStride, columnStride, p > 0, d, zero);
+          }
         }
-        o += height;
+        r0 = r1;
+        q0 = q1 + LANES;
+        if (q0 >= columns) {
+          q0 = 0;
+          r0++;
+        }
       }
-      r0 = r1;
-      q0 = q1 + LANES;
-      if (q0 >= columns) {
-        q0 = 0;
-        r0++;
-      }
+      o += height;
     }
     w += <usize>panels * panel;
     p += kc;
   } while (p < k);
 }
 
+/** The first row of taps through which one of two rows of positions, row0 ≤ row1, sees x; and the one behind the last. */
+@inline
+function seenFrom(record: usize, row0: i32, row1: i32): i32 {
+  const dilation = word(record, Window.DILATION_Y);
+  // Rising taps see what is further down, or up.
+  const y = word(record, Window.STRIDE_Y) * (dilation > 0 ? row1 : row0) - word(record, Window.PAD_Y);
+  return dilation > 0
+    ? max(0, (dilation - 1 - y) / dilation)
+    : max(0, (y - word(record, Window.HEIGHT) - dilation) / -dilation);
+}
+
+@inline
+function seenTo(record: usize, row0: i32, row1: i32): i32 {
+  const dilation = word(record, Window.DILATION_Y);
+  const kernel = word(record, Window.KERNEL_Y);
+  const y = word(record, Window.STRIDE_Y) * (dilation > 0 ? row0 : row1) - word(record, Window.PAD_Y);
+  return dilation > 0
+    ? min(kernel, (word(record, Window.HEIGHT) - y + dilation - 1) / dilation)
+    : min(kernel, y / -dilation + 1);
+}
+
 /**
- * `rows` outputs × two vectors of positions, `apart` from each other, over k taps. GEMM's micro-kernel, but that of a panel's row of weights, 32
- * bytes, it reads some lanes only.
+ * `rows` outputs × two vectors of positions, `apart` from each other, over `runs` times `run` taps with some in between that are `skipped`. GEMM's
+ * micro-kernel, but that of a panel's row of weights, 32 bytes, it reads some lanes only.
  */
 @inline
 function tile(
@@ -382,7 +434,9 @@ function tile(
   b: usize,
   apart: i32,
   taps: usize,
-  k: i32,
+  run: i32,
+  runs: i32,
+  skipped: i32,
   c0: usize,
   c1: usize,
   cRow: usize,
@@ -398,9 +452,10 @@ function tile(
   let vacc2x1 = v128.splat<real>(0);
   let vacc3x0 = v128.splat<real>(0);
   let vacc3x1 = v128.splat<real>(0);
-  if (k > 0) {
-    const end = a + <usize>k * PANEL_PITCH;
+  if (run > 0) {
     do {
+      const end = a + <usize>run * PANEL_PITCH;
+      do {
       const x = b + load<u32>(taps);
       const vb0 = v128.load(x);
       const vb1 = v128.load(x + <usize>apart);
@@ -420,7 +475,10 @@ function tile(
       }
       a += PANEL_PITCH;
       taps += 4;
-    } while (a != end);
+      } while (a != end);
+      a += <usize>skipped * PANEL_PITCH;
+      taps += <usize>skipped << 2;
+    } while (--runs > 0);
   }
   put(c0, c1, vacc0x0, vacc0x1, add, bias, zero);
   if (rows > 1) {
@@ -575,12 +633,12 @@ function weightBlock(
     } while (left > 0);
     const base = inPlace ? first : scratch;
     let sums = tiles;
-    for (let i = 0; i < taps; i += 2) {
-      const offset = load<i32>(table + (<usize>i << 2));
-      // A last tap without a fellow is its own.
-      const apart = i + 1 < taps ? load<i32>(table + (<usize>i << 2), 4) - offset : 0;
-      for (let j = 0; j < quads; j++) {
-        const lines = y + <usize>(j * height) * LINE;
+    for (let j = 0; j < quads; j++) {
+      const lines = y + <usize>(j * height) * LINE;
+      for (let i = 0; i < taps; i += 2) {
+        const offset = load<i32>(table + (<usize>i << 2));
+        // A last tap without a fellow is its own.
+        const apart = i + 1 < taps ? load<i32>(table + (<usize>i << 2), 4) - offset : 0;
         if (height == 1) weightTile(1, base + <usize>offset, apart, lines, vectors, filled, sums);
         else weightTile(4, base + <usize>offset, apart, lines, vectors, filled, sums);
         sums += TILE;
@@ -598,7 +656,7 @@ function weightBlock(
   for (let i = 0; i < outputs; i++) {
     const target = address(record, ConvolutionWeight.DESTINATION) + (<usize>((output + i) * k + tap) << SHIFT);
     for (let t = 0; t < taps; t++) {
-      const sums = tiles + <usize>((t >> 1) * quads + i / height) * TILE + (<usize>((i % height) * 2 + (t & 1)) << 4);
+      const sums = tiles + <usize>((i / height) * pairs + (t >> 1)) * TILE + (<usize>((i % height) * 2 + (t & 1)) << 4);
       store<real>(target + (<usize>t << SHIFT), join(v128.load(sums)));
     }
   }

@@ -164,6 +164,7 @@ export function planConvolution(geometry: Geometry, bytes: number): Plan {
       [Convolution.DOWN]: view.down,
       [Convolution.ACROSS]: view.across,
       [Convolution.ITEMS]: per,
+      [Convolution.SKIPS]: Number(view.seen !== Seen.IN_PLACE && k > 0 && k <= GEMM_KC),
     },
     chunks: product(size) * outputs === 0 ? 0 : chunks,
   };
