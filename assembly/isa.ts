@@ -599,7 +599,7 @@ export const enum Convolution {
 }
 /** What a block sees, GEMM_KC taps of it at a time, fits into so much of scratch, less 128; and so many vectors of positions into a table. */
 export const CONVOLUTION_BYTES = 524288;
-export const CONVOLUTION_VECTORS = 4096;
+export const CONVOLUTION_VECTORS = 2048;
 /**
  * CONVOLUTION_WEIGHT: w[g · OUTPUTS + o, k] = Σ_n Σ_q y[n, g · OUTPUTS + o, q] · x̂[n, g, k, q], for the cotangent y of a CONVOLUTION,
  * contiguous. The order of the sum is a law: the rows of positions of all images are cut into PARTS of PART rows. In a part each row

@@ -73,6 +73,7 @@ function tabulateVectors(
   columns: i32,
   offset: i32,
   table: usize,
+  entry: usize,
 ): i32 {
   const seen = word(record, Window.SEEN);
   const pitch = word(record, Window.PITCH) * (seen == Seen.LINES ? 1 : word(record, Window.STRIDE_Y));
@@ -84,11 +85,11 @@ function tabulateVectors(
   for (let y = 0; y < rows; y++) {
     for (let x = 0; x < columns; x += LANES) {
       store<i32>(table, offset + (x << <i32>SHIFT));
-      table += 4;
+      table += entry;
     }
     offset += pitch << <i32>SHIFT;
   }
-  return <i32>(table - first) >> 2;
+  return <i32>((table - first) / entry);
 }
 
 /** Where the first element that taps see lies from where they are applied. */
@@ -276,6 +277,19 @@ export function convolution(record: usize, chunk: i32, scratch: usize): void {
   }
 }
 
+/**
+ * A block's table of vectors: where x̂ has them, and y, from its first position on, how many lanes they have and their row.
+ *
+ *     ┌────┬───┬───────┬─────┐
+ *     │ x̂  │ y │ lanes │ row │   4 bytes each
+ *     └────┴───┴───────┴─────┘
+ */
+@inline
+const ENTRY: usize = 16;
+/** Vectors that are done for all outputs, one after the other, before the next: what they see, and what they are multiplied by, stays in L1. */
+@inline
+const GROUP: i32 = 16;
+
 /** `rows` × `columns` positions of all outputs of a group. */
 function block(
   record: usize,
@@ -317,7 +331,16 @@ function block(
   const taps = scratch + TAPS;
   const vectors = scratch + VECTORS;
   const base = inPlace ? x : scratch;
-  const count = tabulateVectors(record, image, row, rows, column, columns, 0, vectors);
+  const count = tabulateVectors(record, image, row, rows, column, columns, 0, vectors, ENTRY);
+  let entry = vectors;
+  for (let r = row; r < row + rows; r++) {
+    for (let q = 0; q < columns; q += LANES) {
+      store<u32>(entry, <u32>(<usize>(r - row) * rowStride + <usize>q * columnStride), 4);
+      store<i32>(entry, min(LANES, columns - q), 8);
+      store<i32>(entry, r, 12);
+      entry += ENTRY;
+    }
+  }
   let w = address(record, Convolution.PANELS);
   let p = 0;
   do {
@@ -330,72 +353,53 @@ function block(
     const bias = last ? address(record, Convolution.BIAS) : 0;
     const zero = last && word(record, Convolution.RELU) != 0;
     const panel = <usize>packedRows(kc) * PANEL_PITCH;
-    for (let o = 0; o < outputs; ) {
-      const output = group * outputs + o;
-      const lane = output % PANEL_WIDTH;
-      const a = w + <usize>(output / PANEL_WIDTH) * panel + (<usize>lane << SHIFT);
-      const height = min(min(GEMM_MR, PANEL_WIDTH - lane), outputs - o);
-      const c = y + <usize>o * channelStride;
-      const d = bias ? bias + (<usize>output << SHIFT) : 0;
-      let r0 = 0;
-      let q0 = 0;
-      for (let v = 0; v < count; v += 2) {
-        // The second vector is the next one, in the next row perhaps; at the end the first once more.
-        let r1 = r0;
-        let q1 = q0;
-        let apart = 0;
-        const entry = vectors + (<usize>v << 2);
-        const b = base + load<u32>(entry);
-        if (v + 1 < count) {
-          apart = load<i32>(entry, 4) - load<i32>(entry);
-          q1 += LANES;
-          if (q1 >= columns) {
-            q1 = 0;
-            r1++;
+    for (let v = 0; v < count; v += GROUP) {
+      const end = vectors + <usize>min(count, v + GROUP) * ENTRY;
+      for (let o = 0; o < outputs; ) {
+        const output = group * outputs + o;
+        const lane = output % PANEL_WIDTH;
+        const a = w + <usize>(output / PANEL_WIDTH) * panel + (<usize>lane << SHIFT);
+        const height = min(min(GEMM_MR, PANEL_WIDTH - lane), outputs - o);
+        const c = y + <usize>o * channelStride;
+        const d = bias ? bias + (<usize>output << SHIFT) : 0;
+        for (let first = vectors + <usize>v * ENTRY; first < end; first += 2 * ENTRY) {
+          // At the end the first once more.
+          const second = first + ENTRY < end ? first + ENTRY : first;
+          const apart = load<i32>(second) - load<i32>(first);
+          const b = base + load<u32>(first);
+          const c0 = c + load<u32>(first, 4);
+          const c1 = c + load<u32>(second, 4);
+          const lanes0 = load<i32>(first, 8);
+          const lanes1 = load<i32>(second, 8);
+          let runs = 1;
+          let run = kc;
+          let start = 0;
+          if (skips) {
+            const from = seenFrom(record, load<i32>(first, 12), load<i32>(second, 12));
+            const seen = max(1, seenTo(record, load<i32>(first, 12), load<i32>(second, 12)) - from) * kernelX;
+            if (seen < area) {
+              run = seen;
+              runs = channels;
+              start = min(from * kernelX, area - run);
+            }
+          }
+          const skipped = area - run;
+          const t = taps + (<usize>start << 2);
+          const weights = a + <usize>start * PANEL_PITCH;
+          const isWhole = columnStride == sizeof<real>() && lanes0 + lanes1 == 2 * LANES;
+          if (isWhole && height == 4) {
+            tile(4, weights, b, apart, t, run, runs, skipped, c0, c1, channelStride, p > 0, d, zero);
+          } else if (isWhole && height == 1) {
+            tile(1, weights, b, apart, t, run, runs, skipped, c0, c1, channelStride, p > 0, d, zero);
+          } else {
+            const strip = scratch + CONVOLUTION_BYTES - 128;
+            tile(4, weights, b, apart, t, run, runs, skipped, strip, strip + 16, PANEL_PITCH, false, 0, false);
+            spread(strip, height, lanes0, c0, channelStride, columnStride, p > 0, d, zero);
+            if (second != first) spread(strip + 16, height, lanes1, c1, channelStride, columnStride, p > 0, d, zero);
           }
         }
-        const lanes = min(LANES, columns - max(q0, q1));
-        const c0 = c + <usize>r0 * rowStride + <usize>q0 * columnStride;
-        const c1 = c + <usize>r1 * rowStride + <usize>q1 * columnStride;
-        let runs = 1;
-        let run = kc;
-        let skipped = 0;
-        let first = 0;
-        if (skips) {
-          // Rows of taps that see only what is above or below x, from both rows.
-          const from = seenFrom(record, row + r0, row + r1);
-          run = (seenTo(record, row + r0, row + r1) - from) * kernelX;
-          if (run <= 0) run = kernelX;
-          first = min(from * kernelX, area - run);
-          skipped = area - run;
-          runs = channels;
-          if (skipped == 0) {
-            run = kc;
-            runs = 1;
-          }
-        }
-        const t = taps + (<usize>first << 2);
-        const weights = a + <usize>first * PANEL_PITCH;
-        if (columnStride == sizeof<real>() && lanes == LANES && height == 4) {
-          tile(4, weights, b, apart, t, run, runs, skipped, c0, c1, channelStride, p > 0, d, zero);
-        } else if (columnStride == sizeof<real>() && lanes == LANES && height == 1) {
-          tile(1, weights, b, apart, t, run, runs, skipped, c0, c1, channelStride, p > 0, d, zero);
-        } else {
-          const strip = scratch + CONVOLUTION_BYTES - 128;
-          tile(4, weights, b, apart, t, run, runs, skipped, strip, strip + 16, PANEL_PITCH, false, 0, false);
-          spread(strip, height, min(LANES, columns - q0), c0, channelStride, columnStride, p > 0, d, zero);
-          if (c1 != c0) {
-            spread(strip + 16, height, min(LANES, columns - q1), c1, channelStride, columnStride, p > 0, d, zero);
-          }
-        }
-        r0 = r1;
-        q0 = q1 + LANES;
-        if (q0 >= columns) {
-          q0 = 0;
-          r0++;
-        }
+        o += height;
       }
-      o += height;
     }
     w += <usize>panels * panel;
     p += kc;
@@ -456,7 +460,7 @@ function tile(
     do {
       const end = a + <usize>run * PANEL_PITCH;
       do {
-      const x = b + load<u32>(taps);
+        const x = b + load<u32>(taps);
       const vb0 = v128.load(x);
       const vb1 = v128.load(x + <usize>apart);
       const va0 = v128.load_splat<real>(a);
@@ -626,7 +630,7 @@ function weightBlock(
         copyRows(line, source + (<usize>(i * positions) << SHIFT), rows, columns, allColumns);
         line += LINE;
       }
-      filled += tabulateVectors(record, image, row, rows, column, columns, <i32>used, vectors + (<usize>filled << 2));
+      filled += tabulateVectors(record, image, row, rows, column, columns, <i32>used, vectors + (<usize>filled << 2), 4);
       used += stride(record, Window.PITCH) * <usize>(word(record, Window.SEEN) == Seen.BAND ? bandRows(record, rows) : rows);
       at += rows;
       left -= rows;

@@ -123,9 +123,7 @@ function viewOf(geometry: Geometry, taps: number, bytes: number, vectors: number
   const tries: View[] = (isWhole ? [Seen.BAND, Seen.LINES] : [Seen.LINES]).map((seen) => {
     const fit = (down: number, across: number): View => {
       const [pitch, height] =
-        seen === Seen.BAND
-          ? [across + Math.floor(span[1]! / stride[1]), seenBy(down)]
-          : [roundUp(across, lanes), down];
+        seen === Seen.BAND ? [across + Math.floor(span[1]! / stride[1]), seenBy(down)] : [roundUp(across, lanes), down];
       return { seen, down, across, plane: odd(height * pitch * bytes), pitch };
     };
     const count = seen === Seen.BAND ? planes * phases : taps;
