@@ -550,7 +550,8 @@ export const enum Check {
  *
  *   x[row · STRIDE_Y + i · DILATION_Y - PAD_Y, column · STRIDE_X + j · DILATION_X - PAD_X], 0 outside x
  *
- * where strides are 1 at least, dilations and pads may be negative. k counts (channel, i, j) and q (row, column), the last fastest.
+ * where strides are 1 at least, dilations and pads may be negative. k counts (channel, i, j), the last fastest. That is x̂ [k, position];
+ * SEEN, PLANE and PITCH say where kernels find it, see `Seen`.
  */
 export const enum Window {
   BATCH = 3,
@@ -570,49 +571,69 @@ export const enum Window {
   PAD_Y = 17,
   PAD_X = 18,
   X = 19,
+  SEEN = 20,
+  PLANE = 21, // bytes
+  PITCH = 22, // reals
+}
+/** Where x̂ is, for up to DOWN × ACROSS positions. */
+export const enum Seen {
+  /** In x itself, where STRIDE_X is 1 and no tap sees what is outside x. PITCH is WIDTH. */
+  IN_PLACE = 0,
+  /** Rows of x, PITCH apart, a plane a channel: for STRIDE_X > 1 a plane for columns 0, STRIDE_X, 2 · STRIDE_X …, one for 1, 1 + STRIDE_X …, and so on. */
+  BAND = 1,
+  /** A plane a tap, whose rows are as long as those of positions and filled up to whole vectors with zeros. */
+  LINES = 2,
 }
 /**
- * CONVOLUTION: y[n, g · OUTPUTS + o, q] = Σ_k w[g · OUTPUTS + o, k] · x̂[n, g, k, q], of each group g, x̂ being what tap k sees from q.
+ * CONVOLUTION: y[n, g · OUTPUTS + o, q] = Σ_k w[g · OUTPUTS + o, k] · x̂[n, g, k, q], of each group g and position q.
  * The order of the sum is GEMM's law. Then BIAS, one number an output, is added (unless it is 0), and RELU is applied.
+ * Where SKIPS is 1, and k is no more than GEMM_KC, rows of taps that see only what is above or below x are left out.
  * PANELS are w's, as PACK writes them of the matrix [k, GROUPS · OUTPUTS]. y has any strides.
- * An item is POSITIONS (1 … CONVOLUTION_POSITIONS) of one group of an image; a chunk runs ITEMS.
+ * An item is a block of DOWN × ACROSS positions of one group of an image; a chunk runs ITEMS.
  */
 export const enum Convolution {
-  POSITIONS = 20,
-  ITEMS = 21,
-  PANELS = 22,
-  Y = 23,
-  Y_IMAGE = 24,
-  Y_CHANNEL = 25,
-  Y_ROW = 26,
-  Y_COLUMN = 27,
-  BIAS = 28,
-  RELU = 29,
-  WORDS = 30,
+  DOWN = 23,
+  ACROSS = 24, // a whole number of vectors, where it is less than COLUMNS
+  ITEMS = 25,
+  PANELS = 26,
+  Y = 27,
+  Y_IMAGE = 28,
+  Y_CHANNEL = 29,
+  Y_ROW = 30,
+  Y_COLUMN = 31,
+  BIAS = 32,
+  RELU = 33,
+  SKIPS = 34,
+  WORDS = 35,
 }
-/** GEMM_KC lines of so many reals, and what lies between lines, fit into scratch. */
+/** What a block sees, GEMM_KC taps of it at a time, fits into so much of scratch, less 128; and so many vectors of positions into a table. */
 export const CONVOLUTION_BYTES = 524288;
+export const CONVOLUTION_VECTORS = 2048;
 /**
  * CONVOLUTION_WEIGHT: w[g · OUTPUTS + o, k] = Σ_n Σ_q y[n, g · OUTPUTS + o, q] · x̂[n, g, k, q], for the cotangent y of a CONVOLUTION,
- * contiguous. The order of the sum is a law: the positions of all images, each image's filled up to a multiple of 4, stand in
- * a row that is cut into PARTS of PART positions (a multiple of 4). In a part position i goes to lane i mod 4 (f64: mod 2), each lane adds in
- * rising order from 0, and the lanes join as (l0+l2)+(l1+l3). DESTINATION is [PARTS, GROUPS · OUTPUTS, k].
- * An item is a part of a group, and of that a block of TAPS (at most WEIGHT_TAPS) for a block of so many outputs; they count along taps, then
- * along outputs, groups and parts. A chunk runs ITEMS.
+ * contiguous. The order of the sum is a law: the rows of positions of all images are cut into PARTS of PART rows. In a part each row
+ * begins at lane 0, position i goes to lane i mod 4 (f64: mod 2), each lane adds in rising order from 0, also a 0 where a row does not fill
+ * the last lanes, and the lanes join as (l0+l2)+(l1+l3). DESTINATION is [PARTS, GROUPS · OUTPUTS, k].
+ * An item is a part of a group, and of that a block of TAPS for a block of so many outputs (at most WEIGHT_TAPS and WEIGHT_OUTPUTS); they
+ * count along taps, then along outputs, groups and parts. It is done in pieces of DOWN rows of ACROSS positions, WEIGHT_POSITIONS vectors of
+ * them at most, where what the taps see from one fits into WEIGHT_X_BYTES; IN_PLACE and BAND have rows of whole vectors. A chunk runs ITEMS.
  */
 export const enum ConvolutionWeight {
-  PARTS = 20,
-  PART = 21,
-  TAPS = 22,
-  BLOCK = 23,
-  ITEMS = 24,
-  Y = 25,
-  DESTINATION = 26,
-  WORDS = 27,
+  DOWN = 23, // 1 where ACROSS is less than COLUMNS
+  ACROSS = 24, // a whole number of vectors, where it is less than COLUMNS
+  ITEMS = 25,
+  PARTS = 26,
+  PART = 27,
+  TAPS = 28,
+  BLOCK = 29,
+  Y = 30,
+  DESTINATION = 31,
+  WORDS = 32,
 }
-/** Taps and outputs of an item. */
 export const WEIGHT_TAPS = 160;
 export const WEIGHT_OUTPUTS = 32;
+export const WEIGHT_POSITIONS = 128;
+export const WEIGHT_X_BYTES = 360448;
 
 /**
  * ARGSORT: for each row of a contiguous [ROWS, N] the i32 indices that put it in rising order (DESCENDING: falling), equal elements

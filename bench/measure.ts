@@ -24,10 +24,16 @@ export interface Row {
 
 export const groupOf = (name: string) => name.split(' ')[0]!;
 
-/** Their products show in their steps, and would fill the hour here: tfjs's of transposed matrices take seconds. */
-const inScripts = ['tfjs', 'jax-js'];
+/**
+ * Who takes no part in what. Products in scripts show in their steps, and would fill the hour here: tfjs's of transposed matrices take
+ * seconds. numpy has no convolution, tfjs's WebAssembly backend no gradient of one, and jax-js's takes seconds.
+ */
+const absentees: Record<string, string[]> = {
+  W3: ['tfjs', 'jax-js'],
+  conv: ['numpy', 'numpy (AVX2)', 'tfjs', 'jax-js'],
+};
 const isIn = ({ name, threads }: Peer, workload: Workload) =>
-  workload.threads.includes(threads) && !(inScripts.includes(name) && groupOf(workload.name) === 'W3');
+  workload.threads.includes(threads) && !absentees[groupOf(workload.name)]?.includes(name);
 
 /** All of one workload: a row for each number of threads. */
 export async function measure(workload: Workload, home: Home, peers: Peer[]): Promise<Row[]> {

@@ -3,6 +3,7 @@ import {
   assign,
   Cell,
   compile,
+  conv2d,
   crossEntropy,
   exp,
   linear,
@@ -17,6 +18,7 @@ import {
   tensor,
   transpose,
   valueAndGrad,
+  vjp,
 } from 'wasmgrad';
 import 'wasmgrad/fast';
 import { theMachine } from '../src/graph/execute';
@@ -114,9 +116,10 @@ function classification(batch: number, sizes: number[]): Workload['prepare'] {
 }
 
 /** A program whose operands are cells, which lie in the core's memory: what is timed copies nothing in or out. */
-function prepareProgram(f: () => Tensor, threads: number, fast = false): Prepared {
+function prepareProgram(f: () => Tensor[], threads: number, fast = false): Prepared {
   const trace = new Trace();
-  const { program, cells } = lower(trace.close([trace.record(f)]));
+  const results = trace.record(f);
+  const { program, cells } = lower(trace.close(results));
   const loaded = theMachine().load(
     program,
     cells.map((cell) => cell.storage),
@@ -126,7 +129,7 @@ function prepareProgram(f: () => Tensor, threads: number, fast = false): Prepare
   return {
     call() {
       loaded.run(fill, threads);
-      return loaded.peek(0)[0]!;
+      return results.reduce((sum, _, i) => sum + loaded.peek(i)[0]!, 0);
     },
     release: () => loaded.unload(),
   };
@@ -144,12 +147,13 @@ function product(m: number, k: number, n: number, layout: string, threads: numbe
     prepare(count) {
       const a = matrix(m, k, 1, layout[0] === 'T');
       const b = matrix(k, n, 2, layout[1] === 'T');
-      return prepareProgram(() => matmul(a(), b()), count, fast);
+      return prepareProgram(() => [matmul(a(), b())], count, fast);
     },
     work: { unit: 'FLOP', amount: 2 * m * k * n },
   };
 }
 
+const onBoth = [1, 2];
 const FLOATS = 4_000_000;
 
 /** `arrays`: how many of them an op reads and writes. */
@@ -159,7 +163,7 @@ function pass(name: string, arrays: number, op: (x: Tensor, y: Tensor) => Tensor
     threads: [1],
     prepare(threads) {
       const [x, y] = [new Cell(tensor(centred(FLOATS, 1))), new Cell(tensor(uniform(FLOATS, 2)))];
-      return prepareProgram(() => op(x, y), threads);
+      return prepareProgram(() => [op(x, y)], threads);
     },
     work: { unit: 'byte', amount: 4 * FLOATS * arrays },
   };
@@ -170,8 +174,36 @@ function relaxed(m: number, k: number, n: number): Workload {
   return { ...product(m, k, n, 'NN', [1], true), rival: product(m, k, n, 'NN', [1]) };
 }
 
+/** A 3 × 3 convolution, padded to keep the size, and both of its gradients. */
+function convolution(batch: number, channels: number, outputs: number, size: number): Workload {
+  const kernel = 3;
+  const cell = (shape: number[], stream: number) =>
+    new Cell(
+      tensor(
+        centred(
+          shape.reduce((a, b) => a * b),
+          stream,
+        ),
+        { shape },
+      ),
+    );
+  return {
+    name: `conv ${kernel}×${kernel} ${channels}→${outputs}`,
+    threads: onBoth,
+    prepare(threads) {
+      const x = cell([batch, channels, size, size], 1);
+      const w = cell([outputs, channels, kernel, kernel], 2);
+      const g = cell([batch, outputs, size, size], 3);
+      return prepareProgram(() => {
+        const { value, pullback } = vjp((a: Tensor, b: Tensor) => conv2d(a, b, { padding: 1 }))(x, w);
+        return [value, ...(pullback(g) as Tensor[])];
+      }, threads);
+    },
+    work: { unit: 'FLOP', amount: 3 * 2 * batch * outputs * channels * (size * kernel) ** 2 },
+  };
+}
+
 const LAYOUTS = ['NN', 'NT', 'TN', 'TT'];
-const onBoth = [1, 2];
 
 export const workloads: Workload[] = [
   { name: 'W1', threads: onBoth, prepare: regression(512, 10, 2), work: null },
@@ -185,6 +217,7 @@ export const workloads: Workload[] = [
   ...LAYOUTS.map((layout) => product(1000, 17, 1000, layout, [1])),
   ...LAYOUTS.map((layout) => product(512, 10, 2, layout, [1])),
   relaxed(512, 512, 512),
+  convolution(32, 16, 32, 32),
   pass('relu', 2, relu),
   pass('add', 3, add),
   pass('sum', 1, (x) => sum(x)),

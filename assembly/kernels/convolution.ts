@@ -1,66 +1,205 @@
-import { CONVOLUTION_BYTES, Convolution, ConvolutionWeight, GEMM_MR, WEIGHT_OUTPUTS, WEIGHT_TAPS, Window } from '../isa';
+import {
+  CONVOLUTION_BYTES,
+  Convolution,
+  ConvolutionWeight,
+  GEMM_KC,
+  GEMM_MR,
+  Seen,
+  WEIGHT_OUTPUTS,
+  WEIGHT_POSITIONS,
+  WEIGHT_X_BYTES,
+  Window,
+} from '../isa';
 import { relu } from '../math';
 import { LANES, SHIFT, address, multiplyAdd, word } from '../real';
 import { PANEL_PITCH, PANEL_WIDTH, depthOf, packedRows } from './pack';
 
 /**
- * Both convolutions are matrix products with x̂ [k, q]: what tap k sees from position q. Of that matrix a block at a time is
- * unfolded into this thread's scratch, with zeros where a tap looks outside x; what strides, dilations, padding and narrow rows
- * need is all in there, and the loops that do the work know nothing of it:
+ * Both convolutions are matrix products with x̂ [k, q]: what tap k sees from position q. That matrix is never made. Vectors of
+ * positions that follow each other in a row lie somewhere as a whole, at
  *
- *     x̂, a block      ┌ x̂00 x̂01 x̂02 … ┐  a line a tap, `pitch` bytes apart,
- *                     │ x̂10 x̂11 x̂12 … │  with a tile's width behind its last position
- *                     └ …             ┘
+ *     base + taps[k] + vectors[v]
  *
- * Lines lie an odd number of 32 bytes apart: else those of one tile's column would push each other out of L1.
+ * with two tables of byte offsets, and the loops that do the work know of nothing else. `Seen` (assembly/isa.ts) says where that is: in x
+ * itself, in a band of x or in lines of x̂, a block of k at a time; both are copies in this thread's scratch, with zeros for what is outside x.
  */
-function unfold(record: usize, x: usize, k: i32, lines: i32, q: i32, count: i32, target: usize, pitch: usize): void {
+@inline
+const TAPS: usize = CONVOLUTION_BYTES + 64;
+@inline
+const VECTORS: usize = TAPS + <usize>(4 * GEMM_KC);
+
+/** The offsets of taps k … k + count - 1. */
+function tabulateTaps(record: usize, k: i32, count: i32, table: usize): void {
+  const seen = word(record, Window.SEEN);
   const kernelY = word(record, Window.KERNEL_Y);
   const kernelX = word(record, Window.KERNEL_X);
-  const height = word(record, Window.HEIGHT);
   const width = word(record, Window.WIDTH);
-  const columns = word(record, Window.COLUMNS);
-  const strideY = word(record, Window.STRIDE_Y);
+  const dilationY = word(record, Window.DILATION_Y);
+  const dilationX = word(record, Window.DILATION_X);
   const strideX = word(record, Window.STRIDE_X);
-  const plane = <usize>(height * width) << SHIFT;
+  const plane = word(record, Window.PLANE);
   let j = k % kernelX;
   let i = (k / kernelX) % kernelY;
-  x += <usize>(k / (kernelX * kernelY)) * plane;
-  const row = q / columns;
-  const first = q % columns;
-  for (; lines > 0; lines--) {
-    // What column 0 sees, and the columns that see x.
-    const left = j * word(record, Window.DILATION_X) - word(record, Window.PAD_X);
-    const from = left < 0 ? reach(-left, strideX) : 0;
-    const to = left < width ? reach(width - left, strideX) : 0;
-    let y = row * strideY + i * word(record, Window.DILATION_Y) - word(record, Window.PAD_Y);
-    let column = first;
-    let rest = count;
-    let line = target;
-    do {
-      const n = min(rest, columns - column);
-      const end = line + (<usize>n << SHIFT);
-      if (<u32>y < <u32>height) {
-        const a = min(n, max(0, from - column));
-        const b = max(a, min(n, to - column));
-        if (a > 0) clear(line, a);
-        copy(line + (<usize>a << SHIFT), x + (<usize>(y * width + left + (column + a) * strideX) << SHIFT), b - a, strideX);
-        if (b < n) clear(line + (<usize>b << SHIFT), n - b);
-      } else clear(line, n);
-      line = end;
-      rest -= n;
-      column = 0;
-      y += strideY;
-    } while (rest > 0);
-    clear(line, PANEL_WIDTH);
-    target += pitch;
+  let channel = seen == Seen.IN_PLACE ? k / (kernelX * kernelY) : 0;
+  for (let t = 0; t < count; t++) {
+    let offset = t * plane;
+    if (seen == Seen.IN_PLACE) {
+      const y = i * dilationY - word(record, Window.PAD_Y);
+      offset = ((channel * word(record, Window.HEIGHT) + y) * width + j * dilationX - word(record, Window.PAD_X)) << <i32>SHIFT;
+    } else if (seen == Seen.BAND) {
+      const x = j * dilationX - lowest(kernelX, dilationX);
+      const y = i * dilationY - lowest(kernelY, dilationY);
+      const phase = x % strideX;
+      offset = (channel * phases(record) + phase) * plane + ((y * word(record, Window.PITCH) + x / strideX) << <i32>SHIFT);
+    }
+    store<i32>(table + (<usize>t << 2), offset);
     if (++j == kernelX) {
       j = 0;
       if (++i == kernelY) {
         i = 0;
-        x += plane;
+        channel++;
       }
     }
+  }
+}
+
+/** The offsets of the vectors of rows × columns positions, those of the first one being (row, column); returns how many. */
+function tabulateVectors(
+  record: usize,
+  image: i32,
+  row: i32,
+  rows: i32,
+  column: i32,
+  columns: i32,
+  offset: i32,
+  table: usize,
+  entry: usize,
+): i32 {
+  const seen = word(record, Window.SEEN);
+  const pitch = word(record, Window.PITCH) * (seen == Seen.LINES ? 1 : word(record, Window.STRIDE_Y));
+  if (seen == Seen.IN_PLACE) {
+    const planes = word(record, Window.GROUPS) * word(record, Window.CHANNELS) * image;
+    offset = (planes * word(record, Window.HEIGHT) * word(record, Window.WIDTH) + row * pitch + column) << <i32>SHIFT;
+  }
+  const first = table;
+  for (let y = 0; y < rows; y++) {
+    for (let x = 0; x < columns; x += LANES) {
+      store<i32>(table, offset + (x << <i32>SHIFT));
+      table += entry;
+    }
+    offset += pitch << <i32>SHIFT;
+  }
+  return <i32>((table - first) / entry);
+}
+
+/** Where the first element that taps see lies from where they are applied. */
+@inline
+function lowest(kernel: i32, dilation: i32): i32 {
+  return min(0, (kernel - 1) * dilation);
+}
+
+/** How far the taps of a window reach, at least 0. */
+@inline
+function span(kernel: i32, dilation: i32): i32 {
+  return (kernel - 1) * (dilation < 0 ? -dilation : dilation);
+}
+
+/** Columns that are so many strides apart lie side by side; so many sets of them are there. */
+@inline
+function phases(record: usize): i32 {
+  return min(
+    word(record, Window.STRIDE_X),
+    span(word(record, Window.KERNEL_X), word(record, Window.DILATION_X)) + 1,
+  );
+}
+
+@inline
+function bandRows(record: usize, rows: i32): i32 {
+  return (
+    (rows - 1) * word(record, Window.STRIDE_Y) + span(word(record, Window.KERNEL_Y), word(record, Window.DILATION_Y)) + 1
+  );
+}
+
+/** Copies into scratch what taps k … k + count - 1 see from rows × columns positions; x is the group's first channel. */
+function bring(
+  record: usize,
+  x: usize,
+  k: i32,
+  count: i32,
+  row: i32,
+  rows: i32,
+  column: i32,
+  columns: i32,
+  target: usize,
+): void {
+  const seen = word(record, Window.SEEN);
+  if (seen == Seen.IN_PLACE) return;
+  const kernelX = word(record, Window.KERNEL_X);
+  const kernelY = word(record, Window.KERNEL_Y);
+  const dilationY = word(record, Window.DILATION_Y);
+  const dilationX = word(record, Window.DILATION_X);
+  const area = kernelX * kernelY;
+  const strideY = word(record, Window.STRIDE_Y);
+  const strideX = word(record, Window.STRIDE_X);
+  const plane = <usize>word(record, Window.PLANE);
+  const channelBytes = <usize>(word(record, Window.HEIGHT) * word(record, Window.WIDTH)) << SHIFT;
+  const top = row * strideY - word(record, Window.PAD_Y);
+  const left = column * strideX - word(record, Window.PAD_X);
+  const pitch = word(record, Window.PITCH);
+  if (seen == Seen.LINES) {
+    for (; count > 0; count--, k++) {
+      const channel = x + <usize>(k / area) * channelBytes;
+      const y = top + ((k / kernelX) % kernelY) * dilationY;
+      bringGrid(record, channel, y, strideY, rows, left + (k % kernelX) * dilationX, columns, target, pitch);
+      target += plane;
+    }
+    return;
+  }
+  const all = phases(record);
+  for (let channel = k / area, end = (k + count - 1) / area; channel <= end; channel++) {
+    for (let phase = 0; phase < all; phase++) {
+      bringGrid(
+        record,
+        x + <usize>channel * channelBytes,
+        top + lowest(kernelY, dilationY),
+        1,
+        bandRows(record, rows),
+        left + lowest(kernelX, dilationX) + phase,
+        pitch,
+        target,
+        pitch,
+      );
+      target += plane;
+    }
+  }
+}
+
+/** Every STRIDE_X-th column from `left` on of every step-th row from `top` on of a channel, with zeros outside it and up to `pitch`. */
+function bringGrid(
+  record: usize,
+  x: usize,
+  top: i32,
+  step: i32,
+  rows: i32,
+  left: i32,
+  columns: i32,
+  target: usize,
+  pitch: i32,
+): void {
+  const height = word(record, Window.HEIGHT);
+  const width = word(record, Window.WIDTH);
+  const stride = word(record, Window.STRIDE_X);
+  const from = left < 0 ? min(columns, reach(-left, stride)) : 0;
+  const to = max(from, left < width ? min(columns, reach(width - left, stride)) : 0);
+  const source = x + (<usize>(left + from * stride) << SHIFT);
+  for (; rows > 0; rows--) {
+    if (<u32>top < <u32>height && to > from) {
+      if (from > 0) clear(target, from);
+      copy(target + (<usize>from << SHIFT), source + (<usize>(top * width) << SHIFT), to - from, stride);
+      if (to < pitch) clear(target + (<usize>to << SHIFT), pitch - to);
+    } else clear(target, pitch);
+    target += <usize>pitch << SHIFT;
+    top += step;
   }
 }
 
@@ -82,6 +221,13 @@ function clear(target: usize, n: i32): void {
 function copy(target: usize, source: usize, n: i32, step: i32): void {
   const end = target + (<usize>n << SHIFT);
   if (step == 1) {
+    for (const most = end - 64; <isize>target <= <isize>most; target += 64) {
+      v128.store(target, v128.load(source));
+      v128.store(target, v128.load(source, 16), 16);
+      v128.store(target, v128.load(source, 32), 32);
+      v128.store(target, v128.load(source, 48), 48);
+      source += 64;
+    }
     for (; target < end; target += 16) {
       v128.store(target, v128.load(source));
       source += 16;
@@ -112,34 +258,62 @@ function channelsOf(record: usize, base: usize, image: i32, group: i32, channels
   return base + (<usize>((image * word(record, Window.GROUPS) + group) * channels * positions) << SHIFT);
 }
 
-@inline
-const STRIP: usize = CONVOLUTION_BYTES;
-
 export function convolution(record: usize, chunk: i32, scratch: usize): void {
   const groups = word(record, Window.GROUPS);
-  const positions = word(record, Window.ROWS) * word(record, Window.COLUMNS);
-  const per = word(record, Convolution.POSITIONS);
-  const across = (positions + per - 1) / per;
+  const rows = word(record, Window.ROWS);
+  const columns = word(record, Window.COLUMNS);
+  const per = word(record, Convolution.DOWN);
+  const perRow = word(record, Convolution.ACROSS);
+  const down = (rows + per - 1) / per;
+  const across = (columns + perRow - 1) / perRow;
   const items = word(record, Convolution.ITEMS);
-  const end = min((chunk + 1) * items, word(record, Window.BATCH) * groups * across);
+  const end = min((chunk + 1) * items, word(record, Window.BATCH) * groups * down * across);
   for (let item = chunk * items; item < end; item++) {
-    const q = (item % across) * per;
-    block(record, item / across / groups, (item / across) % groups, q, min(per, positions - q), scratch);
+    const column = (item % across) * perRow;
+    const row = ((item / across) % down) * per;
+    const group = (item / across / down) % groups;
+    const image = item / across / down / groups;
+    block(record, image, group, row, min(per, rows - row), column, min(perRow, columns - column), scratch);
   }
 }
 
-/** `count` positions of all outputs of a group. */
-function block(record: usize, image: i32, group: i32, q: i32, count: i32, scratch: usize): void {
+/**
+ * A block's table of vectors: where x̂ has them, and y, from its first position on, how many lanes they have and their row.
+ *
+ *     ┌────┬───┬───────┬─────┐
+ *     │ x̂  │ y │ lanes │ row │   4 bytes each
+ *     └────┴───┴───────┴─────┘
+ */
+@inline
+const ENTRY: usize = 16;
+/** Vectors that are done for all outputs, one after the other, before the next: what they see, and what they are multiplied by, stays in L1. */
+@inline
+const GROUP: i32 = 16;
+
+/** `rows` × `columns` positions of all outputs of a group. */
+function block(
+  record: usize,
+  image: i32,
+  group: i32,
+  row: i32,
+  rows: i32,
+  column: i32,
+  columns: i32,
+  scratch: usize,
+): void {
   const channels = word(record, Window.CHANNELS);
   const outputs = word(record, Window.OUTPUTS);
   const groups = word(record, Window.GROUPS);
-  const columns = word(record, Window.COLUMNS);
   const k = channels * word(record, Window.KERNEL_Y) * word(record, Window.KERNEL_X);
   const depth = depthOf(k);
+  const kernelX = word(record, Window.KERNEL_X);
+  const area = word(record, Window.KERNEL_Y) * kernelX;
+  const inPlace = word(record, Window.SEEN) == Seen.IN_PLACE;
+  const skips = word(record, Convolution.SKIPS) != 0;
   const x = channelsOf(
     record,
     address(record, Window.X),
-    image,
+    inPlace ? 0 : image,
     group,
     channels,
     word(record, Window.HEIGHT) * word(record, Window.WIDTH),
@@ -147,45 +321,84 @@ function block(record: usize, image: i32, group: i32, q: i32, count: i32, scratc
   const rowStride = stride(record, Convolution.Y_ROW);
   const columnStride = stride(record, Convolution.Y_COLUMN);
   const channelStride = stride(record, Convolution.Y_CHANNEL);
-  const flat = columnStride == sizeof<real>() && (rowStride == <usize>columns << SHIFT || columns >= q + count);
   const y =
     address(record, Convolution.Y) +
     <usize>image * stride(record, Convolution.Y_IMAGE) +
-    <usize>(group * outputs) * channelStride;
-  const pitch = <usize>((count + PANEL_WIDTH - 1) / PANEL_WIDTH + 1 | 1) * PANEL_PITCH;
+    <usize>(group * outputs) * channelStride +
+    <usize>row * rowStride +
+    <usize>column * columnStride;
   const panels = (groups * outputs + PANEL_WIDTH - 1) / PANEL_WIDTH;
-  const strip = scratch + STRIP;
+  const taps = scratch + TAPS;
+  const vectors = scratch + VECTORS;
+  const base = inPlace ? x : scratch;
+  const count = tabulateVectors(record, image, row, rows, column, columns, 0, vectors, ENTRY);
+  let entry = vectors;
+  for (let r = row; r < row + rows; r++) {
+    for (let q = 0; q < columns; q += LANES) {
+      store<u32>(entry, <u32>(<usize>(r - row) * rowStride + <usize>q * columnStride), 4);
+      store<i32>(entry, min(LANES, columns - q), 8);
+      store<i32>(entry, r, 12);
+      entry += ENTRY;
+    }
+  }
   let w = address(record, Convolution.PANELS);
   let p = 0;
   do {
     const kc = min(depth, k - p);
-    if (kc > 0) unfold(record, x, p, kc, q, count, scratch, pitch);
+    if (kc > 0) {
+      bring(record, x, p, kc, row, rows, column, columns, scratch);
+      tabulateTaps(record, p, kc, taps);
+    }
     const last = p + kc == k;
     const bias = last ? address(record, Convolution.BIAS) : 0;
     const zero = last && word(record, Convolution.RELU) != 0;
     const panel = <usize>packedRows(kc) * PANEL_PITCH;
-    for (let column = 0; column < count; column += PANEL_WIDTH) {
-      const b = scratch + (<usize>column << SHIFT);
-      const width = min(PANEL_WIDTH, count - column);
-      const at = q + column;
+    for (let v = 0; v < count; v += GROUP) {
+      const end = vectors + <usize>min(count, v + GROUP) * ENTRY;
       for (let o = 0; o < outputs; ) {
         const output = group * outputs + o;
         const lane = output % PANEL_WIDTH;
         const a = w + <usize>(output / PANEL_WIDTH) * panel + (<usize>lane << SHIFT);
-        const rows = min(min(GEMM_MR, PANEL_WIDTH - lane), outputs - o);
+        const height = min(min(GEMM_MR, PANEL_WIDTH - lane), outputs - o);
         const c = y + <usize>o * channelStride;
         const d = bias ? bias + (<usize>output << SHIFT) : 0;
-        if (flat && width == PANEL_WIDTH && (rows == 4 || rows == 1)) {
-          const target = c + (<usize>at << SHIFT);
-          if (rows == 4) tile(4, a, b, pitch, kc, target, channelStride, p > 0, d, zero);
-          else tile(1, a, b, pitch, kc, target, channelStride, p > 0, d, zero);
-        } else {
-          if (rows > 1) tile(4, a, b, pitch, kc, strip, PANEL_PITCH, false, 0, false);
-          else tile(1, a, b, pitch, kc, strip, PANEL_PITCH, false, 0, false);
-          const row = at / columns;
-          spread(strip, rows, width, c, channelStride, row, at - row * columns, columns, rowStride, columnStride, p > 0, d, zero);
+        for (let first = vectors + <usize>v * ENTRY; first < end; first += 2 * ENTRY) {
+          // At the end the first once more.
+          const second = first + ENTRY < end ? first + ENTRY : first;
+          const apart = load<i32>(second) - load<i32>(first);
+          const b = base + load<u32>(first);
+          const c0 = c + load<u32>(first, 4);
+          const c1 = c + load<u32>(second, 4);
+          const lanes0 = load<i32>(first, 8);
+          const lanes1 = load<i32>(second, 8);
+          let runs = 1;
+          let run = kc;
+          let start = 0;
+          if (skips) {
+            const from = seenFrom(record, load<i32>(first, 12), load<i32>(second, 12));
+            const seen = max(1, seenTo(record, load<i32>(first, 12), load<i32>(second, 12)) - from) * kernelX;
+            if (seen < area) {
+              run = seen;
+              runs = channels;
+              start = min(from * kernelX, area - run);
+            }
+          }
+          const skipped = area - run;
+          const t = taps + (<usize>start << 2);
+          const weights = a + <usize>start * PANEL_PITCH;
+          const isWhole = columnStride == sizeof<real>() && lanes0 + lanes1 == 2 * LANES;
+          if (isWhole && height == 4) {
+            tile(4, weights, b, apart, t, run, runs, skipped, c0, c1, channelStride, p > 0, d, zero);
+          } else if (isWhole && height == 1) {
+            tile(1, weights, b, apart, t, run, runs, skipped, c0, c1, channelStride, p > 0, d, zero);
+          } else {
+            const strip = scratch + CONVOLUTION_BYTES - 128;
+            tile(4, weights, b, apart, t, run, runs, skipped, strip, strip + 16, PANEL_PITCH, false, 0, false);
+            spread(strip, height, lanes0, c0, channelStride, columnStride, p > 0, d, zero);
+            if (second != first) spread(strip + 16, height, lanes1, c1, channelStride, columnStride, p > 0, d, zero);
+          }
         }
-        o += rows;
+        o += height;
       }
     }
     w += <usize>panels * panel;
@@ -193,18 +406,43 @@ function block(record: usize, image: i32, group: i32, q: i32, count: i32, scratc
   } while (p < k);
 }
 
+/** The first row of taps through which one of two rows of positions, row0 ≤ row1, sees x; and the one behind the last. */
+@inline
+function seenFrom(record: usize, row0: i32, row1: i32): i32 {
+  const dilation = word(record, Window.DILATION_Y);
+  // Rising taps see what is further down, or up.
+  const y = word(record, Window.STRIDE_Y) * (dilation > 0 ? row1 : row0) - word(record, Window.PAD_Y);
+  return dilation > 0
+    ? max(0, (dilation - 1 - y) / dilation)
+    : max(0, (y - word(record, Window.HEIGHT) - dilation) / -dilation);
+}
+
+@inline
+function seenTo(record: usize, row0: i32, row1: i32): i32 {
+  const dilation = word(record, Window.DILATION_Y);
+  const kernel = word(record, Window.KERNEL_Y);
+  const y = word(record, Window.STRIDE_Y) * (dilation > 0 ? row0 : row1) - word(record, Window.PAD_Y);
+  return dilation > 0
+    ? min(kernel, (word(record, Window.HEIGHT) - y + dilation - 1) / dilation)
+    : min(kernel, y / -dilation + 1);
+}
+
 /**
- * `rows` outputs × two vectors of positions, over k taps. GEMM's micro-kernel, but that of a panel's row of weights, 32 bytes, it reads some
- * lanes only.
+ * `rows` outputs × two vectors of positions, `apart` from each other, over `runs` times `run` taps with some in between that are `skipped`. GEMM's
+ * micro-kernel, but that of a panel's row of weights, 32 bytes, it reads some lanes only.
  */
 @inline
 function tile(
   rows: i32,
   a: usize,
   b: usize,
-  pitch: usize,
-  k: i32,
-  c: usize,
+  apart: i32,
+  taps: usize,
+  run: i32,
+  runs: i32,
+  skipped: i32,
+  c0: usize,
+  c1: usize,
   cRow: usize,
   add: bool,
   bias: usize,
@@ -218,11 +456,13 @@ function tile(
   let vacc2x1 = v128.splat<real>(0);
   let vacc3x0 = v128.splat<real>(0);
   let vacc3x1 = v128.splat<real>(0);
-  if (k > 0) {
-    const end = a + <usize>k * PANEL_PITCH;
+  if (run > 0) {
     do {
-      const vb0 = v128.load(b);
-      const vb1 = v128.load(b, 16);
+      const end = a + <usize>run * PANEL_PITCH;
+      do {
+        const x = b + load<u32>(taps);
+      const vb0 = v128.load(x);
+      const vb1 = v128.load(x + <usize>apart);
       const va0 = v128.load_splat<real>(a);
       vacc0x0 = multiplyAdd<real>(va0, vb0, vacc0x0);
       vacc0x1 = multiplyAdd<real>(va0, vb1, vacc0x1);
@@ -238,22 +478,26 @@ function tile(
         vacc3x1 = multiplyAdd<real>(va3, vb1, vacc3x1);
       }
       a += PANEL_PITCH;
-      b += pitch;
-    } while (a != end);
+      taps += 4;
+      } while (a != end);
+      a += <usize>skipped * PANEL_PITCH;
+      taps += <usize>skipped << 2;
+    } while (--runs > 0);
   }
-  put(c, vacc0x0, vacc0x1, add, bias, zero);
+  put(c0, c1, vacc0x0, vacc0x1, add, bias, zero);
   if (rows > 1) {
-    put(c + cRow, vacc1x0, vacc1x1, add, bias ? bias + sizeof<real>() : 0, zero);
-    put(c + 2 * cRow, vacc2x0, vacc2x1, add, bias ? bias + 2 * sizeof<real>() : 0, zero);
-    put(c + 3 * cRow, vacc3x0, vacc3x1, add, bias ? bias + 3 * sizeof<real>() : 0, zero);
+    put(c0 + cRow, c1 + cRow, vacc1x0, vacc1x1, add, bias ? bias + sizeof<real>() : 0, zero);
+    put(c0 + 2 * cRow, c1 + 2 * cRow, vacc2x0, vacc2x1, add, bias ? bias + 2 * sizeof<real>() : 0, zero);
+    put(c0 + 3 * cRow, c1 + 3 * cRow, vacc3x0, vacc3x1, add, bias ? bias + 3 * sizeof<real>() : 0, zero);
   }
 }
 
+/** Both are read before one is written: they may be the same. */
 @inline
-function put(c: usize, vacc0: v128, vacc1: v128, add: bool, bias: usize, zero: bool): void {
+function put(c0: usize, c1: usize, vacc0: v128, vacc1: v128, add: bool, bias: usize, zero: bool): void {
   if (add) {
-    vacc0 = v128.add<real>(v128.load(c), vacc0);
-    vacc1 = v128.add<real>(v128.load(c, 16), vacc1);
+    vacc0 = v128.add<real>(v128.load(c0), vacc0);
+    vacc1 = v128.add<real>(v128.load(c1), vacc1);
   }
   if (bias) {
     const vbias = v128.load_splat<real>(bias);
@@ -264,60 +508,50 @@ function put(c: usize, vacc0: v128, vacc1: v128, add: bool, bias: usize, zero: b
     vacc0 = relu(vacc0);
     vacc1 = relu(vacc1);
   }
-  v128.store(c, vacc0);
-  v128.store(c, vacc1, 16);
+  v128.store(c0, vacc0);
+  v128.store(c1, vacc1);
 }
 
-/** Brings a strip to where y has its positions, the first of them (row, column). */
+/** Brings the first `lanes` reals of rows in a strip to where y has them. */
 function spread(
   strip: usize,
   rows: i32,
-  width: i32,
+  lanes: i32,
   c: usize,
   channelStride: usize,
-  row: i32,
-  column: i32,
-  columns: i32,
-  rowStride: usize,
   columnStride: usize,
   add: bool,
   bias: usize,
   zero: bool,
 ): void {
-  for (let i = 0; i < width; i++) {
-    let target = c + <usize>row * rowStride + <usize>column * columnStride;
-    let source = strip + (<usize>i << SHIFT);
-    for (let o = 0; o < rows; o++) {
-      let x = load<real>(source);
+  for (let o = 0; o < rows; o++) {
+    const value = bias ? load<real>(bias + (<usize>o << SHIFT)) : 0;
+    for (let i = 0; i < lanes; i++) {
+      const target = c + <usize>i * columnStride;
+      let x = load<real>(strip + (<usize>i << SHIFT));
       if (add) x = load<real>(target) + x;
-      if (bias) x += load<real>(bias + (<usize>o << SHIFT));
+      if (bias) x += value;
       if (zero) x = x <= 0 ? 0 : x;
       store<real>(target, x);
-      source += PANEL_PITCH;
-      target += channelStride;
     }
-    if (++column == columns) {
-      column = 0;
-      row++;
-    }
+    strip += PANEL_PITCH;
+    c += channelStride;
   }
 }
 
 /**
- * Of CONVOLUTION_WEIGHT a thread has in scratch the lines of x̂ and of y for LENGTH positions, and for each tile, of four outputs × two taps,
- * the sums of its lanes:
+ * Of CONVOLUTION_WEIGHT a thread has in scratch what the taps see from a piece, of WEIGHT_POSITIONS at most, y's lines, and for each tile, of four
+ * outputs × two taps, the sums of its lanes:
  *
- *     ┌──────────────────┬──────────────────┬─────────────────────────┐
- *     │ x̂, WEIGHT_TAPS   │ y, WEIGHT_OUTPUTS │ tiles: 8 vectors each   │
- *     └──────────────────┴──────────────────┴─────────────────────────┘
+ *     ┌────────────────────┬───────────────────┬────────────────────────┐
+ *     │ x̂, WEIGHT_X_BYTES  │ y, WEIGHT_OUTPUTS │ tiles: 8 vectors each  │
+ *     └────────────────────┴───────────────────┴────────────────────────┘
  */
+/** A constant, so that V8 folds it into the loads of a tile; an odd number of 32 bytes, so that lines do not push each other out of L1. */
 @inline
-const LENGTH: i32 = 1024 >> (<i32>SHIFT);
-/** A constant, so that V8 folds it into the loads of a tile. */
+const LINE: usize = 16 * <usize>WEIGHT_POSITIONS + PANEL_PITCH;
 @inline
-const LINE: usize = 1024 + PANEL_PITCH;
-@inline
-const Y_LINES: usize = <usize>WEIGHT_TAPS * LINE;
+const Y_LINES: usize = WEIGHT_X_BYTES;
 @inline
 const TILES: usize = Y_LINES + <usize>WEIGHT_OUTPUTS * LINE;
 @inline
@@ -354,57 +588,96 @@ function weightBlock(
 ): void {
   const channels = word(record, Window.CHANNELS);
   const allOutputs = word(record, Window.OUTPUTS);
-  const positions = word(record, Window.ROWS) * word(record, Window.COLUMNS);
+  const allRows = word(record, Window.ROWS);
+  const allColumns = word(record, Window.COLUMNS);
+  const positions = allRows * allColumns;
   const area = word(record, Window.HEIGHT) * word(record, Window.WIDTH);
-  const padded = (positions + 3) & -4;
+  const inPlace = word(record, Window.SEEN) == Seen.IN_PLACE;
+  const down = word(record, ConvolutionWeight.DOWN);
+  const across = word(record, ConvolutionWeight.ACROSS);
+  const table = scratch + TAPS;
+  const vectors = scratch + VECTORS;
   const y = scratch + Y_LINES;
   const tiles = scratch + TILES;
-  const rows = outputs == 1 ? 1 : GEMM_MR;
-  const quads = (outputs + rows - 1) / rows;
+  const height = outputs == 1 ? 1 : GEMM_MR;
+  const quads = (outputs + height - 1) / height;
   const pairs = (taps + 1) / 2;
   // What fills up the last tiles; and all sums.
-  memory.fill(scratch + <usize>taps * LINE, 0, LINE);
-  memory.fill(y + <usize>outputs * LINE, 0, <usize>(quads * rows - outputs) * LINE);
+  memory.fill(y + <usize>outputs * LINE, 0, <usize>(quads * height - outputs) * LINE);
   memory.fill(tiles, 0, <usize>(pairs * quads) * TILE);
+  tabulateTaps(record, tap, taps, table);
+  const first = channelsOf(record, address(record, Window.X), 0, group, channels, area);
   let at = part * word(record, ConvolutionWeight.PART);
-  const end = min(at + word(record, ConvolutionWeight.PART), word(record, Window.BATCH) * padded);
+  const end = min(at + word(record, ConvolutionWeight.PART), word(record, Window.BATCH) * allRows);
+  let column = 0;
   while (at < end) {
+    // As many rows as a piece has, of several images perhaps.
+    const columns = min(across, allColumns - column);
+    let left = min(down, end - at);
     let filled = 0;
+    let used: usize = 0;
     do {
-      const image = at / padded;
-      const q = at % padded;
-      const count = min(min(positions - q, LENGTH - filled), end - at);
-      const offset = <usize>filled << SHIFT;
+      const image = at / allRows;
+      const row = at % allRows;
+      const rows = min(left, allRows - row);
       const x = channelsOf(record, address(record, Window.X), image, group, channels, area);
-      unfold(record, x, tap, taps, q, count, scratch + offset, LINE);
-      const source = channelsOf(record, address(record, ConvolutionWeight.Y), image, group, allOutputs, positions);
+      bring(record, x, tap, taps, row, rows, column, columns, scratch + used);
+      let line = y + (<usize>filled << 4);
+      const source =
+        channelsOf(record, address(record, ConvolutionWeight.Y), image, group, allOutputs, positions) +
+        (<usize>(o * positions + row * allColumns + column) << SHIFT);
       for (let i = 0; i < outputs; i++) {
-        const line = y + <usize>i * LINE + offset;
-        copy(line, source + (<usize>((o + i) * positions + q) << SHIFT), count, 1);
-        clear(line + (<usize>count << SHIFT), PANEL_WIDTH);
+        copyRows(line, source + (<usize>(i * positions) << SHIFT), rows, columns, allColumns);
+        line += LINE;
       }
-      const whole = (count + 3) & -4;
-      filled += whole;
-      at += whole;
-    } while (filled < LENGTH && at < end);
+      filled += tabulateVectors(record, image, row, rows, column, columns, <i32>used, vectors + (<usize>filled << 2), 4);
+      used += stride(record, Window.PITCH) * <usize>(word(record, Window.SEEN) == Seen.BAND ? bandRows(record, rows) : rows);
+      at += rows;
+      left -= rows;
+    } while (left > 0);
+    const base = inPlace ? first : scratch;
     let sums = tiles;
-    for (let i = 0; i < pairs; i++) {
-      const line = scratch + <usize>(2 * i) * LINE;
-      for (let j = 0; j < quads; j++) {
-        if (rows == 1) weightTile(1, line, y + <usize>j * LINE, filled, sums);
-        else weightTile(4, line, y + <usize>(4 * j) * LINE, filled, sums);
+    for (let j = 0; j < quads; j++) {
+      const lines = y + <usize>(j * height) * LINE;
+      for (let i = 0; i < taps; i += 2) {
+        const offset = load<i32>(table + (<usize>i << 2));
+        // A last tap without a fellow is its own.
+        const apart = i + 1 < taps ? load<i32>(table + (<usize>i << 2), 4) - offset : 0;
+        if (height == 1) weightTile(1, base + <usize>offset, apart, lines, vectors, filled, sums);
+        else weightTile(4, base + <usize>offset, apart, lines, vectors, filled, sums);
         sums += TILE;
       }
     }
+    // A row of several pieces.
+    if (across < allColumns) {
+      column += columns;
+      if (column < allColumns) at--;
+      else column = 0;
+    }
   }
   const k = channels * word(record, Window.KERNEL_Y) * word(record, Window.KERNEL_X);
-  const first = (part * word(record, Window.GROUPS) + group) * allOutputs + o;
+  const output = (part * word(record, Window.GROUPS) + group) * allOutputs + o;
   for (let i = 0; i < outputs; i++) {
-    const target = address(record, ConvolutionWeight.DESTINATION) + (<usize>((first + i) * k + tap) << SHIFT);
+    const target = address(record, ConvolutionWeight.DESTINATION) + (<usize>((output + i) * k + tap) << SHIFT);
     for (let t = 0; t < taps; t++) {
-      const sums = tiles + <usize>((t >> 1) * quads + i / rows) * TILE + (<usize>((i % rows) * 2 + (t & 1)) << 4);
+      const sums = tiles + <usize>((i / height) * pairs + (t >> 1)) * TILE + (<usize>((i % height) * 2 + (t & 1)) << 4);
       store<real>(target + (<usize>t << SHIFT), join(v128.load(sums)));
     }
+  }
+}
+
+/** Rows of y, each filled up to whole vectors with zeros. */
+function copyRows(target: usize, source: usize, rows: i32, columns: i32, pitch: i32): void {
+  const whole = (columns + LANES - 1) & -LANES;
+  if (columns == pitch && columns == whole) {
+    copy(target, source, rows * columns, 1);
+    return;
+  }
+  for (; rows > 0; rows--) {
+    copy(target, source, columns, 1);
+    for (let i = columns; i < whole; i++) store<real>(target + (<usize>i << SHIFT), 0);
+    target += <usize>whole << SHIFT;
+    source += <usize>pitch << SHIFT;
   }
 }
 
@@ -416,9 +689,9 @@ function join(x: v128): real {
   return v128.extract_lane<real>(v128.add<real>(x, odd), 0);
 }
 
-/** `rows` outputs × two taps over n > 0 positions: vacc2x1 is output 2, tap 1. */
+/** `rows` outputs × two taps, `apart` from each other, over n > 0 vectors of positions: vacc2x1 is output 2, tap 1. */
 @inline
-function weightTile(rows: i32, x: usize, y: usize, n: i32, sums: usize): void {
+function weightTile(rows: i32, x: usize, apart: i32, y: usize, vectors: usize, n: i32, sums: usize): void {
   let vacc0x0 = v128.load(sums);
   let vacc0x1 = v128.load(sums, 16);
   let vacc1x0 = v128.load(sums, 32);
@@ -427,10 +700,11 @@ function weightTile(rows: i32, x: usize, y: usize, n: i32, sums: usize): void {
   let vacc2x1 = v128.load(sums, 80);
   let vacc3x0 = v128.load(sums, 96);
   let vacc3x1 = v128.load(sums, 112);
-  const end = x + (<usize>n << SHIFT);
+  const end = vectors + (<usize>n << 2);
   do {
-    const vx0 = v128.load(x);
-    const vx1 = v128.load(x, LINE);
+    const b = x + load<u32>(vectors);
+    const vx0 = v128.load(b);
+    const vx1 = v128.load(b + <usize>apart);
     const vy0 = v128.load(y);
     vacc0x0 = multiplyAdd<real>(vx0, vy0, vacc0x0);
     vacc0x1 = multiplyAdd<real>(vx1, vy0, vacc0x1);
@@ -445,9 +719,9 @@ function weightTile(rows: i32, x: usize, y: usize, n: i32, sums: usize): void {
       vacc3x0 = multiplyAdd<real>(vx0, vy3, vacc3x0);
       vacc3x1 = multiplyAdd<real>(vx1, vy3, vacc3x1);
     }
-    x += 16;
+    vectors += 4;
     y += 16;
-  } while (x != end);
+  } while (vectors != end);
   v128.store(sums, vacc0x0);
   v128.store(sums, vacc0x1, 16);
   if (rows > 1) {

@@ -41,8 +41,8 @@ def classification(batch, inputs, classes):
     return xs, [(uniform((batch,), 50 + i) * classes).astype(np.int64) for i in range(BATCHES + 1)]
 
 
-def builder(sgd_step, adam_step, gemm, elementwise):
-    """The workloads by name, of a library's four kinds."""
+def builder(sgd_step, adam_step, gemm, elementwise, convolution=None):
+    """The workloads by name, of a library's kinds."""
 
     def build(name):
         kind, *arguments = name.split()
@@ -57,6 +57,9 @@ def builder(sgd_step, adam_step, gemm, elementwise):
             return gemm(m, k, n, arguments[1])
         if kind == "W7":
             return elementwise(arguments[0], 4_000_000)
+        if kind == "conv":
+            channels, outputs = (int(count) for count in arguments[1].split("→"))
+            return convolution(32, channels, outputs, 32, int(arguments[0].split("×")[0]))
         raise ValueError(name)
 
     return build

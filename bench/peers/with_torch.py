@@ -75,4 +75,18 @@ def gemm(m, k, n, layout):
     return lambda: torch.mm(a, b, out=c)[0, 0]
 
 
-serve(torch.__version__, sgd_step, adam_step, gemm, elementwise)
+def convolution(batch, channels, outputs, size, kernel):
+    shapes = (batch, channels, size, size), (outputs, channels, kernel, kernel), (batch, outputs, size, size)
+    x, w, g = (torch.from_numpy(uniform(shape, 1 + i)) - 0.5 for i, shape in enumerate(shapes))
+    x.requires_grad_()
+    w.requires_grad_()
+
+    def call():
+        y = F.conv2d(x, w, padding=kernel // 2)
+        dx, dw = torch.autograd.grad(y, (x, w), g)
+        return sum(one.view(-1)[0].item() for one in (y, dx, dw))
+
+    return call
+
+
+serve(torch.__version__, sgd_step, adam_step, gemm, elementwise, convolution)

@@ -71,12 +71,16 @@ export interface Lanes {
   each: Map<Buffer, number>;
 }
 
-/** What a GEMM without batches writes: [rows, columns] of `view`, in order without gaps. `flipped`: to the record, columns are rows. */
+/** What a GEMM without batches, or a CONVOLUTION, writes: [rows, columns] of `view`, in order without gaps. `flipped`: to the record, columns are rows. */
 export interface Product {
   view: View;
   rows: number;
   columns: number;
   flipped: boolean;
+  /** The word that is 1 where a relu follows. */
+  relu: number;
+  /** Whether it can add something to what it makes. */
+  adds: boolean;
 }
 
 /** A record before addresses are known. */
@@ -95,7 +99,7 @@ export interface Draft {
   lanes: Lanes | null;
   /** Whether it writes an infinity or a NaN as a number. */
   infinite: boolean;
-  /** Of a GEMM that may end in elementwise work: see `absorb`. */
+  /** Of a record that may end in elementwise work: see `absorb`. */
   product: Product | null;
   flop: number;
   text: string;

@@ -77,7 +77,8 @@ function join(draft: Draft, fused: Draft[], writers: Map<Buffer, Draft>): Draft 
 }
 
 /**
- * Lets products end with what follows them: sums with a bias or with another matrix, and a relu, go into the GEMM, if
+ * Lets products end with what follows them: sums with a bias or with another matrix, and a relu, go into the GEMM (a relu into
+ * the CONVOLUTION), if
  * nobody else reads what was there in between (`kept`: what the program itself still needs). What remains of the elementwise
  * record may then join another.
  */
@@ -115,17 +116,16 @@ const LEAST_COLUMNS = 16;
 
 /** Moves a record's first step into the product that it works on, if the product can do it. */
 function absorbStep(host: Draft, draft: Draft, isReady: (buffer: Buffer) => boolean): boolean {
-  const { view, rows, columns, flipped } = host.product!;
+  const { view, rows, columns, flipped, relu, adds } = host.product!;
   const { size, slots, steps } = draft.map!;
   const { fn, name, slots: at } = steps[0]!;
   const isMade = (slot: number) => slots[slot]!.view?.buffer === view.buffer;
   const inner = at.findIndex((slot, i) => i > 0 && isMade(slot));
   if (columns < LEAST_COLUMNS) return false;
-  if (inner < 0 || slots[at[inner]!]!.kind !== Slot.DIRECT || size !== rows * columns || host.words[Gemm.RELU])
-    return false;
+  if (inner < 0 || slots[at[inner]!]!.kind !== Slot.DIRECT || size !== rows * columns || host.words[relu]) return false;
   if (steps.slice(1).some((step) => step.slots.some(isMade))) return false;
-  if (fn === Fn.RELU) host.words[Gemm.RELU] = 1;
-  else if (fn === Fn.ADD) {
+  if (fn === Fn.RELU) host.words[relu] = 1;
+  else if (fn === Fn.ADD && adds) {
     const other = slots[at[3 - inner]!]!;
     const strides = addendStrides(other, rows, columns);
     const count = host.words[Gemm.ADDENDS] as number;

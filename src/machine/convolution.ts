@@ -1,11 +1,12 @@
 import {
-  CONVOLUTION_BYTES,
+  CONVOLUTION_VECTORS,
   Convolution,
   ConvolutionWeight,
   GEMM_KC,
   MAX_CHUNKS,
-  PANEL_BYTES,
+  Seen,
   WEIGHT_OUTPUTS,
+  WEIGHT_POSITIONS,
   WEIGHT_TAPS,
   Window,
 } from '../../assembly/isa';
@@ -39,10 +40,14 @@ interface Plan {
 const CHUNK_WORK = 1e6;
 /** Chunks of a big convolution at least, where it can be cut: enough for several threads to end at about the same time. */
 const CHUNKS = 16;
-/** Of x̂ and its lines: what stays in the nearer caches. */
-const UNFOLDED_BYTES = 262144;
-/** Positions at least of an item, for which its weights are read once. */
-const LEAST_POSITIONS = 64;
+/** Of copies of x in scratch: what stays in the nearer caches. */
+const SEEN_BYTES = 196608;
+/** Rows at least of an item: more are seen than done. */
+const LEAST_ROWS = 4;
+/** Planes of so many bytes push each other out of L1. */
+const ALIASING = 1024;
+/** What is written behind the last row of a plane, at most. */
+const OVERSHOT = 16;
 
 function windowOf(geometry: Geometry): Record<number, number> {
   const { batch, groups, channels, outputs, area, kernel, size, stride, dilation, pad } = geometry;
@@ -75,50 +80,120 @@ function chunksOf(items: number, work: number): { per: number; chunks: number } 
   return { per, chunks: Math.ceil(items / per) };
 }
 
+/** Whether no tap sees what is outside x, nor are there strides within a row. */
+function isInside({ area, kernel, size, stride, dilation, pad }: Geometry): boolean {
+  const ends = ([0, 1] as const).map((axis) => {
+    const reach = (kernel[axis] - 1) * dilation[axis];
+    const last = (size[axis] - 1) * stride[axis];
+    return Math.min(0, reach) - pad[axis] >= 0 && last + Math.max(0, reach) - pad[axis] < area[axis];
+  });
+  return stride[1] === 1 && ends.every((inside) => inside);
+}
+
+/** How the positions are cut, and where what so many taps at a time see from `down` rows of `across` columns is. */
+interface View {
+  seen: Seen;
+  down: number;
+  across: number;
+  plane: number;
+  pitch: number;
+}
+
+/**
+ * Blocks of at most `rows` rows, which may be of several images where `joined`. `whole`: rows end with a vector's last lane, or zeros.
+ */
+function viewOf(geometry: Geometry, taps: number, bytes: number, vectors: number, rows: number, joined: boolean): View {
+  const { channels, area, kernel, size, stride, dilation } = geometry;
+  const lanes = 16 / bytes;
+  const span = kernel.map((length, axis) => (length - 1) * Math.abs(dilation[axis]!));
+  const planes = Math.min(channels, Math.ceil(taps / product(kernel)) + 1);
+  const isWhole = !joined || size[1] % lanes === 0;
+  const full = Math.min(size[1], vectors * lanes);
+  const most = (across: number) => Math.max(1, Math.min(rows, Math.floor(vectors / Math.ceil(across / lanes))));
+  if (isWhole && isInside(geometry) && (planes <= 4 || (product(area) * bytes) % ALIASING > 0)) {
+    return { seen: Seen.IN_PLACE, down: full < size[1] ? 1 : most(full), across: full, plane: 0, pitch: area[1] };
+  }
+  const phases = Math.min(stride[1], span[1]! + 1);
+  const odd = (size: number) => (Math.ceil((size + OVERSHOT) / 32) | 1) * 32;
+  /** Rows of a band that `down` rows of positions see: of an image after the other, the first and the last cut off. */
+  const seenBy = (down: number) => {
+    const images = joined ? [Math.ceil(down / size[0]), Math.min(down, Math.ceil((down - 1) / size[0]) + 1)] : [1];
+    return Math.max(...images.map((count) => (down - count) * stride[0] + count * (span[0]! + 1)));
+  };
+  const tries: View[] = (isWhole ? [Seen.BAND, Seen.LINES] : [Seen.LINES]).map((seen) => {
+    const fit = (down: number, across: number): View => {
+      const [pitch, height] =
+        seen === Seen.BAND ? [across + Math.floor(span[1]! / stride[1]), seenBy(down)] : [roundUp(across, lanes), down];
+      return { seen, down, across, plane: odd(height * pitch * bytes), pitch };
+    };
+    const count = seen === Seen.BAND ? planes * phases : taps;
+    const fits = ({ plane }: View) => count * plane <= SEEN_BYTES;
+    let across = full;
+    while (across > lanes && !fits(fit(1, across))) across = roundUp(Math.ceil(across / 2), lanes);
+    let down = across < size[1] ? 1 : most(across);
+    while (down > 1 && !fits(fit(down, across))) down = Math.ceil(down / 2);
+    return fit(down, across);
+  });
+  const [first, last] = [tries[0]!, tries.at(-1)!];
+  return first.plane * planes * phases <= SEEN_BYTES ? first : last;
+}
+
+const fieldsOf = ({ seen, plane, pitch }: View) => ({
+  [Window.SEEN]: seen,
+  [Window.PLANE]: plane,
+  [Window.PITCH]: pitch,
+});
+
 /** How a CONVOLUTION is cut, of reals of so many bytes. Nothing chosen here alters a bit of the result. */
 export function planConvolution(geometry: Geometry, bytes: number): Plan {
   const { batch, groups, channels, outputs, kernel, size } = geometry;
-  const [k, positions, width] = [channels * product(kernel), product(size), PANEL_BYTES / bytes];
-  const lines = Math.max(1, Math.min(k, GEMM_KC));
-  const most = Math.min(UNFOLDED_BYTES, CONVOLUTION_BYTES) / lines;
-  // The kernel has up to two tiles more between lines.
-  const fits = Math.max(1, Math.floor(most / PANEL_BYTES) - 2) * width;
-  const wanted = Math.ceil(CHUNKS / Math.max(1, batch * groups));
-  const blocks = Math.max(
-    Math.ceil(positions / fits),
-    Math.min(wanted, Math.ceil(positions / LEAST_POSITIONS), Math.ceil((positions * k * outputs) / CHUNK_WORK)),
-    1,
-  );
-  const per = Math.max(width, roundUp(Math.ceil(positions / blocks), width));
-  const { per: items, chunks } = chunksOf(batch * groups * Math.ceil(positions / per), per * k * outputs);
+  const k = channels * product(kernel);
+  // As many blocks of an image as there must be, for threads.
+  const work = product(size) * k * outputs;
+  const wanted = Math.min(Math.ceil(CHUNKS / Math.max(1, batch * groups)), Math.ceil(work / CHUNK_WORK));
+  const rows = Math.max(Math.ceil(size[0] / Math.max(1, wanted)), Math.min(size[0], LEAST_ROWS));
+  const view = viewOf(geometry, Math.max(1, Math.min(k, GEMM_KC)), bytes, CONVOLUTION_VECTORS, rows, false);
+  const blocks = batch * groups * Math.ceil(size[0] / view.down) * Math.ceil(size[1] / view.across);
+  const { per, chunks } = chunksOf(blocks, view.down * view.across * k * outputs);
   return {
-    fields: { ...windowOf(geometry), [Convolution.POSITIONS]: per, [Convolution.ITEMS]: items },
-    chunks: positions * outputs === 0 ? 0 : chunks,
+    fields: {
+      ...windowOf(geometry),
+      ...fieldsOf(view),
+      [Convolution.DOWN]: view.down,
+      [Convolution.ACROSS]: view.across,
+      [Convolution.ITEMS]: per,
+      [Convolution.SKIPS]: Number(view.seen !== Seen.IN_PLACE && k > 0 && k <= GEMM_KC),
+    },
+    chunks: product(size) * outputs === 0 ? 0 : chunks,
   };
 }
 
 /** How a CONVOLUTION_WEIGHT is cut: PARTS is part of the law. */
-export function planWeight(geometry: Geometry): Plan & { parts: number } {
+export function planWeight(geometry: Geometry, bytes: number): Plan & { parts: number } {
   const { batch, groups, channels, outputs, kernel, size } = geometry;
   const k = channels * product(kernel);
   const even = (total: number, limit: number, multiple: number) =>
-    roundUp(Math.ceil(total / Math.ceil(total / limit)), multiple);
+    roundUp(Math.ceil(total / Math.max(1, Math.ceil(total / limit))), multiple);
   const [taps, block] = [even(k, WEIGHT_TAPS, 2), even(outputs, WEIGHT_OUTPUTS, outputs === 1 ? 1 : 4)];
   const blocks = groups * Math.ceil(k / taps) * Math.ceil(outputs / block);
-  const stream = batch * roundUp(product(size), 4);
-  const work = stream * k * outputs * groups;
-  const wanted = Math.max(1, Math.min(Math.ceil(CHUNKS / blocks), Math.ceil(work / CHUNK_WORK), Math.ceil(stream / 4)));
-  const part = Math.max(4, roundUp(Math.ceil(stream / wanted), 4));
-  const parts = Math.max(1, Math.ceil(stream / part));
-  const { per, chunks } = chunksOf(parts * blocks, part * taps * block);
+  const rows = batch * size[0];
+  const work = rows * size[1] * k * outputs * groups;
+  const wanted = Math.max(1, Math.min(Math.ceil(CHUNKS / blocks), Math.ceil(work / CHUNK_WORK), rows));
+  const part = Math.max(1, Math.ceil(rows / wanted));
+  const parts = Math.max(1, Math.ceil(rows / part));
+  const view = viewOf(geometry, taps, bytes, WEIGHT_POSITIONS, part, true);
+  const { per, chunks } = chunksOf(parts * blocks, part * size[1] * taps * block);
   return {
     fields: {
       ...windowOf(geometry),
+      ...fieldsOf(view),
+      [ConvolutionWeight.DOWN]: view.down,
+      [ConvolutionWeight.ACROSS]: view.across,
+      [ConvolutionWeight.ITEMS]: per,
       [ConvolutionWeight.PARTS]: parts,
       [ConvolutionWeight.PART]: part,
       [ConvolutionWeight.TAPS]: taps,
       [ConvolutionWeight.BLOCK]: block,
-      [ConvolutionWeight.ITEMS]: per,
     },
     chunks: k * outputs === 0 ? 0 : chunks,
     parts,

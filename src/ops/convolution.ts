@@ -1,7 +1,7 @@
 import { Convolution, ConvolutionWeight, Op, ReduceFn, Window } from '../../assembly/isa';
 import { bytesOf, checkReals, checkSame } from '../dtype';
 import { ShapeError, ValueError } from '../errors';
-import { collapse, type Emitter, type View } from '../graph/emitter';
+import { collapse, type Emitter, isContiguous, type View } from '../graph/emitter';
 import type { Op as Defined } from '../graph/op';
 import { type Geometry, type Pair, planConvolution, planWeight } from '../machine/convolution';
 import { planPack } from '../machine/gemm';
@@ -194,7 +194,15 @@ function emitPhase(program: Emitter, out: View, x: View, w: View, b: View | unde
       [Convolution.BIAS]: b ? program.read(b) : 0,
     },
     [out],
-    { chunks, flop: 2 * sizeOf(out.shape) * k, text: textOf(geometry) },
+    {
+      chunks,
+      product:
+        isContiguous(out) && out.offset === 0
+          ? { view: out, rows: 1, columns: sizeOf(out.shape), flipped: false, relu: Convolution.RELU, adds: false }
+          : null,
+      flop: 2 * sizeOf(out.shape) * k,
+      text: textOf(geometry),
+    },
   );
 }
 
@@ -210,7 +218,7 @@ function panelsOf(program: Emitter, w: View): View {
 
 function emitWeight(program: Emitter, out: View, x: View, y: View, look: Look & { kernel: Pair }): void {
   const geometry = geometryOf(x, y.shape[1]!, look.kernel, look);
-  const { fields, chunks, parts } = planWeight(geometry);
+  const { fields, chunks, parts } = planWeight(geometry, bytesOf(out.dtype));
   const target =
     parts > 1
       ? program.temporary({ shape: [parts, ...out.shape], dtype: out.dtype })

@@ -76,7 +76,7 @@ function emitMatmul(program: Emitter, out: View, a: View, b: View): void {
     lanes: plan.lines ? { ...plan.lines, field: null, each: [[out, plan.lines.length]] } : undefined,
     product:
       fields[Gemm.BATCH] === 1 && isContiguous(out)
-        ? { view: out, rows: sizeOf(out.shape) / n, columns: n, flipped: plan.flipped }
+        ? { view: out, rows: sizeOf(out.shape) / n, columns: n, flipped: plan.flipped, relu: Gemm.RELU, adds: true }
         : null,
     flop: 2 * sizeOf(out.shape) * k,
     text: `${m}×${k}×${n}`,
