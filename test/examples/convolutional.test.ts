@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { manualSeed, tensor } from 'wasmgrad';
 import { learn, mirrorAndMove, readFashion, readSample } from '../../examples/fashion-mnist';
 import { lenet } from '../../examples/lenet';
+import { residualNetwork } from '../../examples/residual-network';
 
 /** A smaller budget than the programs': the 1,200 pictures that come with the project, a few epochs. Guessing gives 10 %. */
 test('two convolutions learn to tell clothes apart', async () => {
@@ -18,6 +19,21 @@ test('two convolutions learn to tell clothes apart', async () => {
   expect(share).toBeGreaterThan(0.7);
   expect(lines).toHaveLength(6);
   expect(lines[5]).toMatch(/^epoch +6 {3}loss 0\.\d{3} {3}\d\d\.\d % right {3}\d+ s$/);
+});
+
+test('so do residual blocks with batch normalisation', async () => {
+  const model = residualNetwork();
+  const { training, test: held } = await readSample();
+  const few = {
+    x: { shape: [256, 1, 28, 28], data: training.x.data.slice(0, 256 * 784) },
+    y: { shape: [256], data: training.y.data.slice(0, 256) },
+  };
+  const share = await learn(model, { training: few, test: held }, { epochs: 8, maxLr: 1e-2, batchSize: 32 });
+  expect(share).toBeGreaterThan(0.5);
+  // Running statistics have followed the batches, and are back on the page.
+  const statistics = Object.entries(model.stateDict()).filter(([name]) => name.endsWith('runningMean'));
+  expect(statistics).toHaveLength(9);
+  for (const [, mean] of statistics) expect(mean.data().some((value) => Math.abs(value) > 1e-3)).toBe(true);
 });
 
 test('pictures are mirrored and moved as wholes', () => {
