@@ -24,6 +24,7 @@ import 'wasmgrad/fast';
 import { theMachine } from '../src/graph/execute';
 import { lower } from '../src/graph/lower';
 import { Trace } from '../src/graph/trace';
+import { sizeOf } from '../src/shape';
 import { BATCHES, centred, uniform } from './data';
 
 /** What is timed: `call` does it once and returns a number of what it computed. */
@@ -44,11 +45,11 @@ export interface Workload {
   work: { unit: 'FLOP' | 'byte'; amount: number } | null;
 }
 
-/** A linear layer's weights [out, in] and biases, and so on. */
+/** A layer's weights [out, in, …] and biases, and so on. */
 function initialise(model: nn.Sequential): void {
   let inputs = 0;
   for (const [i, parameter] of model.parameters().entries()) {
-    if (parameter.shape.length === 2) inputs = parameter.shape[1]!;
+    if (parameter.shape.length > 1) inputs = sizeOf(parameter.shape.slice(1));
     const bound = Math.fround(1 / Math.sqrt(inputs));
     const values = uniform(parameter.size, 100 + i).map((value) => Math.fround(value * 2 - 1) * bound);
     assign(parameter, tensor(values, { shape: parameter.shape }));
@@ -98,22 +99,32 @@ function regression(batch: number, inputs: number, outputs: number): Workload['p
   };
 }
 
-/** One batch of classes more than of x: every x meets many classes, so that a network never knows them by heart. */
-function classification(batch: number, sizes: number[]): Workload['prepare'] {
+/** One batch of ten classes more than of x: every x meets many classes, so that a network never knows them by heart. */
+function classification(shape: number[], layers: () => nn.Module[]): Workload['prepare'] {
   return (threads) => {
-    const layers = sizes
-      .slice(1)
-      .flatMap((outputs, i) => [...(i > 0 ? [new nn.ReLU()] : []), new nn.Linear(sizes[i]!, outputs)]);
-    const model = new nn.Sequential(...layers);
+    const model = new nn.Sequential(...layers());
     initialise(model);
-    const [inputs, classes] = [sizes[0]!, sizes.at(-1)!];
-    const xs = batchesOf(BATCHES, (i) => tensor(uniform(batch * inputs, 10 + i), { shape: [batch, inputs] }));
+    const xs = batchesOf(BATCHES, (i) => tensor(uniform(sizeOf(shape), 10 + i), { shape }));
     const ys = batchesOf(BATCHES + 1, (i) =>
-      tensor(Int32Array.from(uniform(batch, 50 + i), (value) => Math.fround(value * classes))),
+      tensor(Int32Array.from(uniform(shape[0]!, 50 + i), (value) => Math.fround(value * 10))),
     );
     return prepareStep(model, new optim.Adam(model.parameters()), crossEntropy, xs, ys, threads);
   };
 }
+
+/** Dense layers with ReLU in between. */
+const dense = (batch: number, sizes: number[]) =>
+  classification([batch, sizes[0]!], () =>
+    sizes.slice(1).flatMap((outputs, i) => [...(i > 0 ? [new nn.ReLU()] : []), new nn.Linear(sizes[i]!, outputs)]),
+  );
+
+/** LeCun et al. 1998, roughly. */
+const leNet = (batch: number) =>
+  classification([batch, 1, 28, 28], () => [
+    ...[new nn.Conv2d(1, 8, 5), new nn.ReLU(), new nn.MaxPool2d(2)],
+    ...[new nn.Conv2d(8, 16, 5), new nn.ReLU(), new nn.MaxPool2d(2)],
+    ...[new nn.Flatten(), new nn.Linear(256, 10)],
+  ]);
 
 /** A program whose operands are cells, which lie in the core's memory: what is timed copies nothing in or out. */
 function prepareProgram(f: () => Tensor[], threads: number, fast = false): Prepared {
@@ -207,8 +218,8 @@ const LAYOUTS = ['NN', 'NT', 'TN', 'TT'];
 
 export const workloads: Workload[] = [
   { name: 'W1', threads: onBoth, prepare: regression(512, 10, 2), work: null },
-  { name: 'W2', threads: onBoth, prepare: classification(64, [784, 128, 10]), work: null },
-  { name: 'W2b', threads: onBoth, prepare: classification(128, [784, 512, 512, 10]), work: null },
+  { name: 'W2', threads: onBoth, prepare: dense(64, [784, 128, 10]), work: null },
+  { name: 'W2b', threads: onBoth, prepare: dense(128, [784, 512, 512, 10]), work: null },
   ...LAYOUTS.map((layout) => product(256, 256, 256, layout, [1])),
   ...LAYOUTS.map((layout) => product(512, 512, 512, layout, layout === 'NN' ? onBoth : [1])),
   ...LAYOUTS.map((layout) => product(1024, 1024, 1024, layout, layout === 'NN' ? onBoth : [1])),
@@ -218,6 +229,7 @@ export const workloads: Workload[] = [
   ...LAYOUTS.map((layout) => product(512, 10, 2, layout, [1])),
   relaxed(512, 512, 512),
   convolution(32, 16, 32, 32),
+  { name: 'W4', threads: onBoth, prepare: leNet(32), work: null },
   pass('relu', 2, relu),
   pass('add', 3, add),
   pass('sum', 1, (x) => sum(x)),

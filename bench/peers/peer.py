@@ -21,11 +21,16 @@ def uniform(shape, stream):
 
 def layers(sizes):
     """Weights [out, in] and biases of dense layers."""
-    parameters = []
-    for inputs, outputs in zip(sizes, sizes[1:]):
-        for shape in ((outputs, inputs), (outputs,)):
-            parameters.append((uniform(shape, 100 + len(parameters)) * 2 - 1) * np.float32(inputs**-0.5))
-    return parameters
+    return parameters([(outputs, inputs) for inputs, outputs in zip(sizes, sizes[1:])])
+
+
+def parameters(shapes):
+    """Weights of these shapes, [out, in, ...], and biases."""
+    made = []
+    for weight in shapes:
+        for shape in (weight, weight[:1]):
+            made.append((uniform(shape, 100 + len(made)) * 2 - 1) * np.float32(np.prod(weight[1:]) ** -0.5))
+    return made
 
 
 def regression(batch, inputs, outputs):
@@ -35,13 +40,13 @@ def regression(batch, inputs, outputs):
     return xs, [x @ w.T + b for x in xs]
 
 
-def classification(batch, inputs, classes):
+def classification(shape, classes):
     """One batch of classes more than of x: every x meets many classes, so that a network never knows them by heart."""
-    xs = [uniform((batch, inputs), 10 + i) for i in range(BATCHES)]
-    return xs, [(uniform((batch,), 50 + i) * classes).astype(np.int64) for i in range(BATCHES + 1)]
+    xs = [uniform(shape, 10 + i) for i in range(BATCHES)]
+    return xs, [(uniform(shape[:1], 50 + i) * classes).astype(np.int64) for i in range(BATCHES + 1)]
 
 
-def builder(sgd_step, adam_step, gemm, elementwise, convolution=None):
+def builder(sgd_step, adam_step, gemm, elementwise, convolution=None, le_net=None):
     """The workloads by name, of a library's kinds."""
 
     def build(name):
@@ -55,6 +60,8 @@ def builder(sgd_step, adam_step, gemm, elementwise, convolution=None):
         if kind == "W3":
             m, k, n = (int(size) for size in arguments[0].split("×"))
             return gemm(m, k, n, arguments[1])
+        if kind == "W4":
+            return le_net(32)
         if kind == "W7":
             return elementwise(arguments[0], 4_000_000)
         if kind == "conv":

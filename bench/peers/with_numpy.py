@@ -73,7 +73,7 @@ def adam(p, g, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
 
 
 def adam_step(batch, sizes):
-    xs, ys = classification(batch, sizes[0], sizes[-1])
+    xs, ys = classification((batch, sizes[0]), sizes[-1])
     initial = layers(sizes)
     shapes = [parameter.shape for parameter in initial]
     p = np.concatenate([parameter.ravel() for parameter in initial])

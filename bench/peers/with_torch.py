@@ -5,7 +5,7 @@ import os
 
 import torch
 import torch.nn.functional as F
-from peer import classification, layers, regression, serve, uniform
+from peer import classification, layers, parameters, regression, serve, uniform
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
@@ -32,17 +32,37 @@ def sgd_step(batch=512, inputs=10, outputs=2, lr=0.01):
 
 
 def adam_step(batch, sizes):
-    xs, ys = map(tensors, classification(batch, sizes[0], sizes[-1]))
-    parameters = [parameter.requires_grad_() for parameter in tensors(layers(sizes))]
-    optimizer = torch.optim.Adam(parameters, lr=1e-3, foreach=True)
+    initial = [parameter.requires_grad_() for parameter in tensors(layers(sizes))]
+    dense = list(zip(initial[0::2], initial[1::2]))
+
+    def model(x):
+        for w, b in dense[:-1]:
+            x = F.linear(x, w, b).relu_()
+        return F.linear(x, *dense[-1])
+
+    return classifier((batch, sizes[0]), sizes[-1], initial, model)
+
+
+def le_net(batch):
+    initial = [parameter.requires_grad_() for parameter in tensors(parameters([(8, 1, 5, 5), (16, 8, 5, 5), (10, 256)]))]
+    w1, b1, w2, b2, w3, b3 = initial
+
+    def model(x):
+        x = F.max_pool2d(F.conv2d(x, w1, b1).relu_(), 2)
+        x = F.max_pool2d(F.conv2d(x, w2, b2).relu_(), 2)
+        return F.linear(x.flatten(1), w3, b3)
+
+    return classifier((batch, 1, 28, 28), 10, initial, model)
+
+
+def classifier(shape, classes, initial, model):
+    xs, ys = map(tensors, classification(shape, classes))
+    optimizer = torch.optim.Adam(initial, lr=1e-3, foreach=True)
     batches = zip(itertools.cycle(xs), itertools.cycle(ys))
-    dense = list(zip(parameters[0::2], parameters[1::2]))
 
     def step():
         x, y = next(batches)
-        for w, b in dense[:-1]:
-            x = F.linear(x, w, b).relu_()
-        loss = F.cross_entropy(F.linear(x, *dense[-1]), y)
+        loss = F.cross_entropy(model(x), y)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -89,4 +109,4 @@ def convolution(batch, channels, outputs, size, kernel):
     return call
 
 
-serve(torch.__version__, sgd_step, adam_step, gemm, elementwise, convolution)
+serve(torch.__version__, sgd_step, adam_step, gemm, elementwise, convolution, le_net)

@@ -1,5 +1,5 @@
 // jax-js on its WebAssembly device. The whole step is one `jit`, which was fastest: Adam is written out in it.
-import { jit, nn, numpy as np, tree, valueAndGrad } from '@jax-js/jax';
+import { jit, lax, nn, numpy as np, tree, valueAndGrad } from '@jax-js/jax';
 import { BATCHES, centred, uniform } from '../../data';
 import manifest from './package.json';
 import { serve, threads } from './serve';
@@ -13,22 +13,24 @@ const ref = tree.ref;
 /** Reading at once keeps jax-js on this thread; promises are kept by its workers. */
 const read = threads > 1 ? async (x) => (await x.data())[0] : (x) => x.dataSync()[0];
 
-/** Weights [out, in] and biases of dense layers. */
-function layers(sizes) {
-  return sizes.slice(1).flatMap((outputs, i) => {
-    const inputs = sizes[i];
+/** Weights of these shapes, [out, in, …], and biases. */
+function parameters(shapes) {
+  return shapes.flatMap((shape, i) => {
+    const [outputs, inputs] = [shape[0], shape.slice(1).reduce((product, length) => product * length)];
     const bound = Math.fround(1 / Math.sqrt(inputs));
     const make = (size, stream) => uniform(size, stream).map((u) => Math.fround(u * 2 - 1) * bound);
-    return [
-      array(make(outputs * inputs, 100 + 2 * i), [outputs, inputs]),
-      array(make(outputs, 101 + 2 * i), [outputs]),
-    ];
+    return [array(make(outputs * inputs, 100 + 2 * i), shape), array(make(outputs, 101 + 2 * i), [outputs])];
   });
 }
 
+/** Of dense layers. */
+const layers = (sizes) => parameters(sizes.slice(1).map((outputs, i) => [outputs, sizes[i]]));
+
 const dense = (x, w, b) => np.matmul(x, w.transpose()).add(b);
-const batches = (batch, inputs) =>
-  Array.from({ length: BATCHES }, (_, i) => array(uniform(batch * inputs, 10 + i), [batch, inputs]));
+const batches = (...shape) => {
+  const size = shape.reduce((product, length) => product * length);
+  return Array.from({ length: BATCHES }, (_, i) => array(uniform(size, 10 + i), shape));
+};
 
 function sgdStep(batch, inputs, outputs) {
   const [realW, realB] = [
@@ -52,24 +54,50 @@ function sgdStep(batch, inputs, outputs) {
   };
 }
 
-function adamStep(batch, sizes, [lr, beta1, beta2, eps] = [1e-3, 0.9, 0.999, 1e-8]) {
-  const classes = sizes.at(-1);
-  const xs = batches(batch, sizes[0]);
+const adamStep = (batch, sizes) =>
+  classifier([batch, sizes[0]], layers(sizes), (p, x) => {
+    let z = x;
+    for (let i = 0; i < p.length; i += 2) z = dense(i > 0 ? nn.relu(z) : z, p[i], p[i + 1]);
+    return z;
+  });
+
+/** 2 × 2 windows side by side. */
+function pool(x) {
+  const [n, c, h, w] = x.shape;
+  return np.max(x.reshape([n, c, h / 2, 2, w / 2, 2]), [3, 5]);
+}
+
+const conv = (x, w, b) => lax.conv(x, w, [1, 1], 'VALID').add(b.reshape([1, -1, 1, 1]));
+
+const leNet = (batch) =>
+  classifier(
+    [batch, 1, 28, 28],
+    parameters([
+      [8, 1, 5, 5],
+      [16, 8, 5, 5],
+      [10, 256],
+    ]),
+    (p, x) => {
+      const y = pool(nn.relu(conv(pool(nn.relu(conv(x, p[0], p[1]))), p[2], p[3])));
+      return dense(y.reshape([batch, -1]), p[4], p[5]);
+    },
+  );
+
+function classifier(shape, initial, model, [lr, beta1, beta2, eps] = [1e-3, 0.9, 0.999, 1e-8]) {
+  const [batch, classes] = [shape[0], initial.at(-1).shape[0]];
+  const xs = batches(...shape);
   const ys = Array.from({ length: BATCHES + 1 }, (_, i) => {
     const oneHot = new Float32Array(batch * classes);
     for (const [row, u] of uniform(batch, 50 + i).entries())
       oneHot[row * classes + Math.trunc(Math.fround(u * classes))] = 1;
     return array(oneHot, [batch, classes]);
   });
-  const loss = (p, x, y) => {
-    let z = x;
-    for (let i = 0; i < p.length; i += 2) z = dense(i > 0 ? nn.relu(z) : z, p[i], p[i + 1]);
-    return nn
-      .logSoftmax(z)
+  const loss = (p, x, y) =>
+    nn
+      .logSoftmax(model(p, x))
       .mul(y)
       .sum()
       .mul(-1 / batch);
-  };
   const step = jit((p, m, v, x, y, rate, scale) => {
     const [value, g] = valueAndGrad(loss)(ref(p), x, y);
     const ms = m.map((mi, i) => mi.mul(beta1).add(g[i].ref.mul(1 - beta1)));
@@ -79,7 +107,7 @@ function adamStep(batch, sizes, [lr, beta1, beta2, eps] = [1e-3, 0.9, 0.999, 1e-
     scale.dispose();
     return [value, ps, ms, vs];
   });
-  let p = layers(sizes);
+  let p = initial;
   let [m, v] = [p.map(({ shape }) => np.zeros(shape)), p.map(({ shape }) => np.zeros(shape))];
   let n = 0;
   return () => {
@@ -113,6 +141,7 @@ await serve(manifest.dependencies['@jax-js/jax'], (workload) => {
   if (kind === 'W1') return sgdStep(512, 10, 2);
   if (kind === 'W2') return adamStep(64, [784, 128, 10]);
   if (kind === 'W2b') return adamStep(128, [784, 512, 512, 10]);
+  if (kind === 'W4') return leNet(32);
   if (kind === 'W7') return pass(op);
   throw new Error(workload);
 });
