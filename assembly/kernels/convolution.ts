@@ -12,6 +12,7 @@ import {
 } from '../isa';
 import { relu } from '../math';
 import { LANES, SHIFT, address, multiplyAdd, word } from '../real';
+import { storeUpTo } from '../tail';
 import { PANEL_PITCH, PANEL_WIDTH, depthOf, packedRows } from './pack';
 
 /**
@@ -526,13 +527,20 @@ function spread(
 ): void {
   for (let o = 0; o < rows; o++) {
     const value = bias ? load<real>(bias + (<usize>o << SHIFT)) : 0;
-    for (let i = 0; i < lanes; i++) {
-      const target = c + <usize>i * columnStride;
-      let x = load<real>(strip + (<usize>i << SHIFT));
-      if (add) x = load<real>(target) + x;
-      if (bias) x += value;
-      if (zero) x = x <= 0 ? 0 : x;
-      store<real>(target, x);
+    if (columnStride == sizeof<real>()) {
+      let x = v128.load(strip);
+      if (add) x = v128.add<real>(v128.load(c), x);
+      if (bias) x = v128.add<real>(x, v128.splat<real>(value));
+      storeUpTo(c, zero ? relu(x) : x, lanes);
+    } else {
+      for (let i = 0; i < lanes; i++) {
+        const target = c + <usize>i * columnStride;
+        let x = load<real>(strip + (<usize>i << SHIFT));
+        if (add) x = load<real>(target) + x;
+        if (bias) x += value;
+        if (zero) x = x <= 0 ? 0 : x;
+        store<real>(target, x);
+      }
     }
     strip += PANEL_PITCH;
     c += channelStride;

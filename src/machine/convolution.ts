@@ -44,6 +44,7 @@ const CHUNKS = 16;
 const SEEN_BYTES = 196608;
 /** Rows at least of an item: more are seen than done. */
 const LEAST_ROWS = 4;
+const LEAST_COLUMNS = 64;
 /** Planes of so many bytes push each other out of L1. */
 const ALIASING = 1024;
 /** What is written behind the last row of a plane, at most. */
@@ -100,15 +101,22 @@ interface View {
 }
 
 /**
- * Blocks of at most `rows` rows, which may be of several images where `joined`. `whole`: rows end with a vector's last lane, or zeros.
+ * Blocks of at most so many rows and columns (a whole number of vectors, or all); where `joined`, of several images, and the rows filled up with zeros.
  */
-function viewOf(geometry: Geometry, taps: number, bytes: number, vectors: number, rows: number, joined: boolean): View {
+function viewOf(
+  geometry: Geometry,
+  taps: number,
+  bytes: number,
+  vectors: number,
+  [rows, columns]: Pair,
+  joined: boolean,
+): View {
   const { channels, area, kernel, size, stride, dilation } = geometry;
   const lanes = 16 / bytes;
   const span = kernel.map((length, axis) => (length - 1) * Math.abs(dilation[axis]!));
   const planes = Math.min(channels, Math.ceil(taps / product(kernel)) + 1);
   const isWhole = !joined || size[1] % lanes === 0;
-  const full = Math.min(size[1], vectors * lanes);
+  const full = Math.min(size[1], columns, vectors * lanes);
   const most = (across: number) => Math.max(1, Math.min(rows, Math.floor(vectors / Math.ceil(across / lanes))));
   if (isWhole && isInside(geometry) && (planes <= 4 || (product(area) * bytes) % ALIASING > 0)) {
     return { seen: Seen.IN_PLACE, down: full < size[1] ? 1 : most(full), across: full, plane: 0, pitch: area[1] };
@@ -152,7 +160,11 @@ export function planConvolution(geometry: Geometry, bytes: number): Plan {
   const work = product(size) * k * outputs;
   const wanted = Math.min(Math.ceil(CHUNKS / Math.max(1, batch * groups)), Math.ceil(work / CHUNK_WORK));
   const rows = Math.max(Math.ceil(size[0] / Math.max(1, wanted)), Math.min(size[0], LEAST_ROWS));
-  const view = viewOf(geometry, Math.max(1, Math.min(k, GEMM_KC)), bytes, CONVOLUTION_VECTORS, rows, false);
+  // A single row is cut across.
+  const columns =
+    size[0] > 1 ? size[1] : roundUp(Math.max(Math.ceil(size[1] / Math.max(1, wanted)), LEAST_COLUMNS), 16);
+  const taps = Math.max(1, Math.min(k, GEMM_KC));
+  const view = viewOf(geometry, taps, bytes, CONVOLUTION_VECTORS, [rows, columns], false);
   const blocks = batch * groups * Math.ceil(size[0] / view.down) * Math.ceil(size[1] / view.across);
   const { per, chunks } = chunksOf(blocks, view.down * view.across * k * outputs);
   return {
@@ -181,7 +193,7 @@ export function planWeight(geometry: Geometry, bytes: number): Plan & { parts: n
   const wanted = Math.max(1, Math.min(Math.ceil(CHUNKS / blocks), Math.ceil(work / CHUNK_WORK), rows));
   const part = Math.max(1, Math.ceil(rows / wanted));
   const parts = Math.max(1, Math.ceil(rows / part));
-  const view = viewOf(geometry, taps, bytes, WEIGHT_POSITIONS, part, true);
+  const view = viewOf(geometry, taps, bytes, WEIGHT_POSITIONS, [part, size[1]], true);
   const { per, chunks } = chunksOf(parts * blocks, part * size[1] * taps * block);
   return {
     fields: {

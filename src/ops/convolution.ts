@@ -94,10 +94,17 @@ function weightGradient(x: Tensor, y: Tensor, look: Look, kernel: Pair): Tensor 
   return swapped(weightOp([y, x], { ...turned(look, areaOf(x)), kernel })[0]!, look.groups);
 }
 
-function geometryOf(x: View, outputs: number, kernel: Pair, look: Look): Geometry {
-  const { groups } = look;
+/** What a record is told. */
+function geometryOf(x: View, y: View, kernel: Pair, look: Look): Geometry {
+  const { groups, size, stride, pad } = look;
   const [batch, channels] = x.shape as [number, number];
-  return { ...look, batch, channels: channels / groups, outputs: outputs / groups, area: areaOf(x), kernel };
+  const area = areaOf(x);
+  const geometry = { ...look, batch, channels: channels / groups, outputs: y.shape[1]! / groups, area, kernel };
+  // A window of one element sees a plane as it lies: as one row it fills more vectors.
+  const isPlain = isOne(kernel) && isOne(stride) && pad.every((zeros) => zeros + 0 === 0) && sameShape(area, size);
+  if (!isPlain || size[1] % 4 === 0 || y.strides[2] !== y.strides[3]! * size[1]) return geometry;
+  const row: Pair = [1, size[0] * size[1]];
+  return { ...geometry, area: row, size: row };
 }
 
 /** Rows (or columns) of one phase: those of which the same taps see elements of x, and not the zeros between. */
@@ -173,8 +180,7 @@ function emitConvolution(program: Emitter, out: View, x: View, w: View, b: View 
 
 /** One CONVOLUTION; `out` has any strides. */
 function emitPhase(program: Emitter, out: View, x: View, w: View, b: View | undefined, look: Look): void {
-  const outputs = w.shape[0]!;
-  const geometry = geometryOf(x, outputs, areaOf(w), look);
+  const geometry = geometryOf(x, out, areaOf(w), look);
   const k = sizeOf(w.shape.slice(1));
   const { fields, chunks } = planConvolution(geometry, bytesOf(out.dtype));
   if (chunks === 0 || geometry.batch === 0) return;
@@ -217,7 +223,7 @@ function panelsOf(program: Emitter, w: View): View {
 }
 
 function emitWeight(program: Emitter, out: View, x: View, y: View, look: Look & { kernel: Pair }): void {
-  const geometry = geometryOf(x, y.shape[1]!, look.kernel, look);
+  const geometry = geometryOf(x, { ...y, strides: stridesOf(y.shape) }, look.kernel, look);
   const { fields, chunks, parts } = planWeight(geometry, bytesOf(out.dtype));
   const target =
     parts > 1

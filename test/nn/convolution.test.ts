@@ -1,6 +1,19 @@
 import 'wasmgrad/f64';
 import { describe, expect, it } from 'vitest';
-import { conv1d, conv2d, convTranspose1d, convTranspose2d, manualSeed, nn, ValueError, zeros } from 'wasmgrad';
+import {
+  compile,
+  conv1d,
+  conv2d,
+  convTranspose1d,
+  convTranspose2d,
+  manualSeed,
+  nn,
+  relu,
+  type Tensor,
+  ValueError,
+  vjp,
+  zeros,
+} from 'wasmgrad';
 import { decode, expectSameBits, numbers } from '../reference';
 
 const x1 = decode(numbers([2, 4, 7], 1), 'f32');
@@ -51,6 +64,24 @@ describe('layers of convolution', () => {
     const summary = net.summary([3, 1, 14, 14]);
     expect(summary).toMatch(/0 Conv2d +\[3, 8, 14, 14\] +208/);
     expect(summary).toMatch(/2 ConvTranspose2d +\[3, 2, 28, 28\] +66/);
+  });
+
+  it('give the same bits eager or compiled, on any number of threads, with relu in their records or behind them', () => {
+    const x = decode(numbers([8, 3, 40, 40], 3), 'f32');
+    const layer = new nn.Conv2d(3, 20, 5, { padding: 2 });
+    const f = () => {
+      const { value, pullback } = vjp((a: Tensor, w: Tensor) => relu(conv2d(a, w, layer.bias!, { padding: 2 })))(
+        x,
+        layer.weight,
+      );
+      return [value, ...(pullback(value) as Tensor[])];
+    };
+    const eager = f();
+    for (const threads of [1, 2, 3]) {
+      const compiled = compile(f, { threads });
+      for (const [i, one] of compiled().entries()) expectSameBits(one, eager[i]!, `${threads} threads, result ${i}`);
+      expect(compiled.disassemble()).toMatch(/convolution\+relu/);
+    }
   });
 
   it('refuse what they cannot be', () => {
