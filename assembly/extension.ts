@@ -4,6 +4,7 @@ import { convolution, convolutionWeight } from './kernels/convolution';
 import { cholesky, solve } from './kernels/linalg';
 import { normalize, normalizeBackward } from './kernels/norm';
 import { argsort } from './kernels/sort';
+import { upsample, upsampleBackward } from './kernels/upsample';
 import { word } from './real';
 
 /**
@@ -41,6 +42,12 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
       break;
     case Op.NORMALIZE_BACKWARD:
       normalizeBackward(record, chunk, scratch);
+      break;
+    case Op.UPSAMPLE:
+      upsample(record, chunk, scratch);
+      break;
+    case Op.UPSAMPLE_BACKWARD:
+      upsampleBackward(record, chunk);
       break;
   }
 }

@@ -43,6 +43,8 @@ export const enum Op {
   AVERAGE_POOL_BACKWARD = 72, // pooling.ts
   NORMALIZE = 75, // norm.ts
   NORMALIZE_BACKWARD = 76, // norm.ts
+  UPSAMPLE = 77, // upsample.ts
+  UPSAMPLE_BACKWARD = 78, // upsample.ts
   SOLVE = 80, // linalg.ts
   CHOLESKY = 81, // linalg.ts
 }
@@ -750,6 +752,27 @@ export const enum NormalizeBackward {
   WORDS = 14,
 }
 export const NORMALIZE_ROWS = 64;
+
+/**
+ * UPSAMPLE: PLANES planes [H, W], contiguous, resized to [OH, OW]. Behind the header a tap for each row of the result and then for each of
+ * its columns: (first, second, weight w of the second, an f64 rounded to real), of which second is first or first + 1. Along a row
+ * t = (1 - w)·x[first] + w·x[second], then down the columns likewise of the t; where first and second are one, that one, unchanged.
+ * UPSAMPLE_BACKWARD is the transpose: from cotangents SOURCE [PLANES, OH, OW] those of the elements. Row by row, first to row `first`, then
+ * to row `second`: h = (1 - w)·g or w·g (1·g where there is one), of which, column by column, x[first] gets (1 - w)·h and x[second] w·h (or
+ * one gets h), added in that order. A chunk runs CHUNK planes.
+ */
+export const enum Upsample {
+  PLANES = 3,
+  H = 4,
+  W = 5,
+  OH = 6,
+  OW = 7,
+  CHUNK = 8,
+  SOURCE = 9,
+  DESTINATION = 10,
+  FIRST_TAP = 11,
+  TAP_WORDS = 4,
+}
 
 /** COMMIT: ends the run here, with Status.NON_FINITE or Status.FAULT, if one was seen. One chunk. */
 export const enum Commit {

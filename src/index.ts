@@ -109,6 +109,7 @@ export {
 export { all, any, argmax, argmin, cumsum, logsumexp, max, mean, min, prod, std, sum, variance } from './ops/reduce';
 export { logSoftmax, softmax } from './ops/softmax';
 export { argsort, type Sorted, type SortOptions, sort, topk } from './ops/sort';
+export { type InterpolateOptions, interpolate } from './ops/upsample';
 export { clipGradNorm, clipGradValue } from './optim/clip';
 export * as optim from './optim/index';
 export {

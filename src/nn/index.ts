@@ -22,3 +22,4 @@ export {
   MaxPool1d,
   MaxPool2d,
 } from './pooling';
+export { Upsample } from './upsample';

@@ -8,6 +8,7 @@ import losses from '../oracle/losses.json';
 import norms from '../oracle/norms.json';
 import oracle from '../oracle/ops.json';
 import pooling from '../oracle/pooling.json';
+import upsample from '../oracle/upsample.json';
 import {
   along,
   decode,
@@ -134,6 +135,7 @@ const fromOracle = (
     ...algebra.cases,
     ...losses.cases,
     ...pooling.cases,
+    ...upsample.cases,
     ...convolution.cases,
     ...norms.cases,
   ] as unknown as OracleCase[]

@@ -73,10 +73,12 @@ import {
   hingeEmbeddingLoss,
   hingeLoss,
   huberLoss,
+  type InterpolateOptions,
   index,
   indexAdd,
   indexSelect,
   instanceNorm,
+  interpolate,
   inverse,
   klDiv,
   l1Loss,
@@ -1833,6 +1835,31 @@ const bad: Bad[] = [
     refuse(f.name, 'DTYPE_MISMATCH', 'whole parameters', [x4, i3], (x, i) => f([x!, i!], 1), 'parameter 1', 'i32'),
     refuse(f.name, 'DTYPE_MISMATCH', 'no tensor', [x4], (x) => f([x!, 2 as never], 1), 'parameter 1', 'number'),
   ]),
+  // interpolate
+  ...(
+    [
+      ['BAD_VALUE', 'no size', {}, 'size'],
+      ['BAD_VALUE', 'two sizes', { size: 2, scaleFactor: 2 }, 'size 2'],
+      ['BAD_VALUE', 'sizes of three axes', { size: [2, 2, 2] }, 'size', '[2, 2, 2]'],
+      ['BAD_VALUE', 'half a size', { size: 1.5 }, 'size', '1.5'],
+      ['BAD_VALUE', 'a factor of 0', { scaleFactor: 0 }, 'scaleFactor', '0'],
+      ['BAD_VALUE', 'a mode for one axis', { size: 2, mode: 'linear' }, 'mode', 'linear', 'bilinear'],
+      ['BAD_VALUE', 'corners of the nearest', { size: 2, alignCorners: true }, 'alignCorners'],
+      ['SHAPE_MISMATCH', 'nothing left', { scaleFactor: 0.1 }, 'axis of 3', 'to 0'],
+    ] as [ErrorCode, string, InterpolateOptions, ...string[]][]
+  ).map(([code, what, options, ...says]) =>
+    refuse('interpolate', code, what, [zeros([1, 2, 3, 3])], (x) => interpolate(x!, options), ...says),
+  ),
+  refuse(
+    'interpolate',
+    'SHAPE_MISMATCH',
+    'no channels',
+    [x23],
+    (x) => interpolate(x!, { size: 2 }),
+    'x must',
+    '[2, 3]',
+  ),
+  refuse('interpolate', 'DTYPE_MISMATCH', 'whole', [i3], (x) => interpolate(x!, { size: 2 }), 'x must', 'i32'),
   // distance
   ...Object.entries({ maxPool1d, avgPool1d, maxPool2d, avgPool2d }).flatMap(([op, f]) => {
     const lines = op.endsWith('1d');
