@@ -289,7 +289,7 @@ function trailing(op: string, x: Tensor, normalizedShape: Shape): number {
   checkOption(
     op,
     'normalizedShape',
-    show(normalizedShape ?? []),
+    Array.isArray(normalizedShape) ? show(normalizedShape) : normalizedShape,
     Array.isArray(normalizedShape) && normalizedShape.length > 0,
     'the lengths of one axis or more',
   );

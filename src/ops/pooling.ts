@@ -220,6 +220,15 @@ function pool(
         { op, argument: 'x', got: x.shape, expected: `kernelSize [${sizes}]` },
       );
     }
+    // PyTorch calls its maximum -∞, and writes outside of memory for the gradient.
+    const inside = found.every(([start, end]) => start < end);
+    checkOption(
+      op,
+      'dilation',
+      `[${dilations}]`,
+      inside,
+      `such that each window sees an element of x, ${show(x.shape)}`,
+    );
     return found;
   });
   const [columns, rows = [[0, 1, 1] as Window]] = windows.reverse() as [Window[], Window[]?];

@@ -27,7 +27,8 @@ interface Resize {
 function tapsOf({ input, output, scale }: Axis, { linear, alignCorners }: Resize): number[] {
   return Array.from({ length: output }, (_, i) => {
     if (!linear) {
-      const nearest = Math.min(Math.floor(i * scale), input - 1);
+      // 49 · (2 / 98) is less than 1: a product that should be whole is so in f32, as in PyTorch.
+      const nearest = Math.min(Math.floor(Math.fround(i * scale)), input - 1);
       return [nearest, nearest, 0, 0];
     }
     const at = alignCorners ? i * scale : Math.max(0, (i + 0.5) * scale - 0.5);

@@ -1886,6 +1886,20 @@ const bad: Bad[] = [
       refuse(op, 'BAD_VALUE', 'three sizes', [good], (x) => call(x!, [1, 2, 3] as never), 'kernelSize', '1,2,3'),
     ];
   }),
+  ...Object.entries({ maxPool1d, maxPool2d }).map(([op, f]) => {
+    const good = zeros(op === 'maxPool1d' ? [1, 1, 6] : [1, 1, 6, 6]);
+    const options = { padding: 1, dilation: 7, stride: 1 };
+    return refuse(op, 'BAD_VALUE', 'a window outside', [good], (x) => f(x!, 2, options), 'dilation', 'sees an element');
+  }),
+  refuse(
+    'layerNorm',
+    'BAD_VALUE',
+    'a number for a shape',
+    [x23],
+    (x) => layerNorm(x!, 3 as never),
+    'normalizedShape',
+    '3',
+  ),
   ...Object.entries({ adaptiveMaxPool1d, adaptiveAvgPool1d, adaptiveMaxPool2d, adaptiveAvgPool2d }).flatMap(
     ([op, f]) => {
       const lines = op.endsWith('1d');

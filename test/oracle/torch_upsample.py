@@ -61,6 +61,9 @@ def sizes():
             if mode == 'nearest' and 'alignCorners' in options:
                 continue
             resized(normal(*shape), {**options, 'mode': mode})
+    # Products with the scale that should be whole, and in float64 are a little less.
+    for length, size in [(2, 98), (3, 147)]:
+        case('interpolate', [normal(1, 1, length)], lambda x: F.interpolate(x, size), {'size': size})
     case('interpolate', [normal(1, 2, 3)], lambda x: F.interpolate(x, scale_factor=2.0), {'scaleFactor': 2.0}, note='nearest')
     nans = f64([[[NAN, 1.0, 2.0]]])
     written = {'size': 6, 'mode': 'linear'}
