@@ -1,6 +1,7 @@
 import { Op, Record } from './isa';
 import { averagePool, averagePoolBackward, maxPool } from './kernels/pooling';
 import { convolution, convolutionWeight } from './kernels/convolution';
+import { dynamicCopy } from './kernels/dynamic';
 import { cholesky, solve } from './kernels/linalg';
 import { normalize, normalizeBackward } from './kernels/norm';
 import { argsort } from './kernels/sort';
@@ -48,6 +49,9 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
       break;
     case Op.UPSAMPLE_BACKWARD:
       upsampleBackward(record, chunk);
+      break;
+    case Op.DYNAMIC_COPY:
+      dynamicCopy(record, chunk);
       break;
   }
 }

@@ -47,6 +47,7 @@ export const enum Op {
   UPSAMPLE_BACKWARD = 78, // upsample.ts
   SOLVE = 80, // linalg.ts
   CHOLESKY = 81, // linalg.ts
+  DYNAMIC_COPY = 96, // dynamic.ts
 }
 
 /** The first three words of every record. */
@@ -772,6 +773,20 @@ export const enum Upsample {
   DESTINATION = 10,
   FIRST_TAP = 11,
   TAP_WORDS = 4,
+}
+
+/**
+ * DYNAMIC_COPY: a COPY whose SOURCE (where TO is 1: DESTINATION) first moves by Σ sᵢ · stepᵢ over STARTS axes. sᵢ is the i32 number i at
+ * START: counted from `length` where it is below 0, then held between 0 and `limit`. Nothing is done where source and destination are one.
+ *
+ *   [ as COPY: header | RANK × (size, source stride, destination stride) | TO, STARTS, START | STARTS × (length, limit, step) ]
+ */
+export const enum DynamicCopy {
+  TO = 0, // words behind the axes
+  STARTS = 1,
+  START = 2,
+  FIRST_START = 3,
+  START_WORDS = 3,
 }
 
 /** COMMIT: ends the run here, with Status.NON_FINITE or Status.FAULT, if one was seen. One chunk. */

@@ -136,3 +136,28 @@ export function softmaxOf(x: Plain, axis: number, log: boolean): Plain {
     return row.map((one) => (log ? one - most - Math.log(total) : Math.exp(one - most) / total));
   });
 }
+
+/** Where the elements of a block lie in `shape`: a start below 0 counts from the end, then the block is moved inside. */
+function placesOf(shape: readonly number[], start: readonly number[], size: readonly number[]): number[] {
+  let places = [0];
+  shape.forEach((length, axis) => {
+    const from = start[axis]! < 0 ? start[axis]! + length : start[axis]!;
+    const first = Math.max(0, Math.min(from, length - size[axis]!));
+    places = places.flatMap((place) => Array.from({ length: size[axis]! }, (_, i) => place * length + first + i));
+  });
+  return places;
+}
+
+/** The block of x at `start`. */
+export function blockOf(x: Plain, start: readonly number[], size: number[]): Plain {
+  return { ...x, shape: size, data: placesOf(x.shape, start, size).map((place) => x.data[place]!) };
+}
+
+/** x with a block of it replaced. */
+export function withBlock(x: Plain, block: Plain, start: readonly number[]): Plain {
+  const data = [...x.data];
+  placesOf(x.shape, start, block.shape).forEach((place, i) => {
+    data[place] = block.data[i]!;
+  });
+  return { ...x, data };
+}

@@ -168,9 +168,7 @@ function axisAcross(record: usize, last: i32, count: i32): i32 {
   return -1;
 }
 
-function copyElements<T>(record: usize, chunk: i32): void {
-  let source = address(record, Copy.SOURCE);
-  let destination = address(record, Copy.DESTINATION);
+function copyElements<T>(record: usize, chunk: i32, source: usize, destination: usize): void {
   const rank = word(record, Copy.RANK);
   if (rank == 0) {
     store<T>(destination, load<T>(source));
@@ -184,15 +182,20 @@ function copyElements<T>(record: usize, chunk: i32): void {
   walk<T>(record, 0, rank - 1, axisAcross(record, rank - 1, count), count, source, destination);
 }
 
-export function copy(record: usize, chunk: i32): void {
+/** A chunk of a record that begins as a COPY does, from and to other places than its own. */
+export function copyBetween(record: usize, chunk: i32, source: usize, destination: usize): void {
   switch (word(record, Copy.ELEMENT)) {
     case 1:
-      return copyElements<u8>(record, chunk);
+      return copyElements<u8>(record, chunk, source, destination);
     case 4:
-      return copyElements<u32>(record, chunk);
+      return copyElements<u32>(record, chunk, source, destination);
     case 8:
-      return copyElements<u64>(record, chunk);
+      return copyElements<u64>(record, chunk, source, destination);
   }
+}
+
+export function copy(record: usize, chunk: i32): void {
+  copyBetween(record, chunk, address(record, Copy.SOURCE), address(record, Copy.DESTINATION));
 }
 
 export function fill(record: usize, chunk: i32): void {

@@ -84,10 +84,9 @@ function join(draft: Draft, fused: Draft[], writers: Map<Buffer, Draft>): Draft 
  */
 export function absorb(drafts: Draft[], kept: ReadonlySet<Buffer>): Draft[] {
   const at = new Map(drafts.map((draft, i) => [draft, i]));
-  const readers = new Map<Buffer, Set<Draft>>();
+  const readers = readersOf(drafts);
   const writers = new Map<Buffer, Draft>();
   for (const draft of drafts) {
-    for (const buffer of draft.reads) readers.set(buffer, (readers.get(buffer) ?? new Set()).add(draft));
     for (const buffer of draft.writes.keys()) writers.set(buffer, draft);
   }
   /** Whether nobody but `draft` looks at a product before its last step. */
@@ -109,6 +108,15 @@ export function absorb(drafts: Draft[], kept: ReadonlySet<Buffer>): Draft[] {
     return draft.map!.steps.length > 0;
   });
   return fuse(left);
+}
+
+/** Who reads what. */
+export function readersOf(drafts: Draft[]): Map<Buffer, Set<Draft>> {
+  const readers = new Map<Buffer, Set<Draft>>();
+  for (const draft of drafts) {
+    for (const buffer of draft.reads) readers.set(buffer, (readers.get(buffer) ?? new Set()).add(draft));
+  }
+  return readers;
 }
 
 /** Shorter rows are done faster elementwise, whole tiles at a time. */
@@ -225,8 +233,7 @@ function merge(slots: MapSlot[], more: MapSlot[]): { slots: MapSlot[]; at: numbe
  * `kept` are the buffers that outlive the program's last record.
  */
 export function settleMaps(drafts: Draft[], kept: ReadonlySet<Buffer>): void {
-  const readers = new Map<Buffer, number>();
-  for (const draft of drafts) for (const buffer of draft.reads) readers.set(buffer, (readers.get(buffer) ?? 0) + 1);
+  const readers = readersOf(drafts);
   for (const draft of drafts) {
     if (!draft.map) continue;
     for (const slot of draft.map.slots) {

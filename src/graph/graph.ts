@@ -43,10 +43,10 @@ export interface Graph {
   updates: Map<Cell, Value>;
 }
 
-/** Every node that outputs and updates need, in trace order. */
-export function reachable(graph: Graph): Node[] {
+/** Every node that results need, in trace order. */
+export function reachable(results: Value[]): Node[] {
   const seen = new Set<Node>();
-  const stack = [...graph.outputs, ...graph.updates.values()].map((value) => value.node);
+  const stack = results.map((value) => value.node);
   while (stack.length > 0) {
     const node = stack.pop()!;
     if (seen.has(node)) continue;

@@ -3,10 +3,11 @@ import type { Cell } from '../cell';
 import { bytesOf, isReal, type Real } from '../dtype';
 import { DtypeError, OutOfMemoryError } from '../errors';
 import { type Place, type Program, type RecordNote, Segment } from '../machine/program';
-import { show, sizeOf, stridesOf } from '../shape';
+import { type Aval, show, sizeOf, stridesOf } from '../shape';
 import { type Buffer, cut, type Draft, Emitter, type View } from './emitter';
-import { absorb, fold, fuse, settleMaps } from './fuse';
+import { absorb, fold, fuse, readersOf, settleMaps } from './fuse';
 import { type Graph, type Node, reachable, type Value } from './graph';
+import type { Patch } from './op';
 import { shareCommon } from './passes';
 import { mayOverwrite, plan } from './plan';
 import { type Chain, chunksOf, schedule, threadsFor } from './schedule';
@@ -19,11 +20,16 @@ export interface Lowered {
 
 /** A graph as a program: passes, records, fusion, memory plan, words. */
 export function lower(graph: Graph): Lowered {
-  const { nodes, resolve } = shareCommon(reachable(graph));
+  const changes = [...graph.updates].map(([cell, value]) => {
+    const { origin } = value.node;
+    return { cell, values: [value], ...(origin.kind === 'op' && origin.op.patch?.(cell, value)) };
+  });
+  const results = [...graph.outputs, ...changes.flatMap(({ values }) => values)];
+  const { nodes, resolve } = shareCommon(reachable(results));
   const emitter = new Emitter(realOf(nodes));
-  const state = emitNodes(emitter, graph, nodes, resolve);
+  const state = emitNodes(emitter, graph.arguments, results, nodes, resolve);
   const kept = new Set<Buffer>();
-  const updated = new Set([...graph.updates.keys()].map((cell) => state.cellBuffer(cell)));
+  const updated = new Set([...graph.updates.keys()].map((cell) => state.cellView(cell).buffer));
   // An output must survive the updates: one that is a cell's old value is copied before them.
   const settled = (value: Value): View => {
     emitter.name = 'return';
@@ -33,12 +39,13 @@ export function lower(graph: Graph): Lowered {
   const outputs = graph.outputs.map((value) => settled(resolve(value)));
   for (const { buffer } of outputs) kept.add(buffer);
   emitter.name = 'assign';
-  const updates = [...graph.updates].map(([cell, value]) => ({
-    target: state.cellBuffer(cell),
-    view: settled(resolve(value)),
-    shape: cell.shape,
-  }));
-  const needed = new Set([...kept, ...updates.map(({ view }) => view.buffer)]);
+  const updates = changes.map(({ cell, values, write }): Update => {
+    const views = values.map((value) => settled(resolve(value)));
+    // What parts are made of is read behind the commit.
+    if (write) for (const { buffer } of views) kept.add(buffer);
+    return { target: state.cellView(cell), views, write: write ?? ((program, to, [view]) => program.copy(to, view!)) };
+  });
+  const needed = new Set([...kept, ...updates.map(({ views: [view] }) => view!.buffer)]);
   const main = absorb(fuse(emitter.take()), needed);
   const drafts = updates.length > 0 ? withCommit(emitter, main, updates, outputs, kept) : main;
   settleMaps(drafts, kept);
@@ -80,38 +87,44 @@ function realOf(nodes: Node[]): Real {
 
 interface Emitted {
   view(value: Value): View;
-  cellBuffer(cell: Cell): Buffer;
+  cellView(cell: Cell): View;
   cells: Cell[];
   constants: Buffer[];
 }
 
 /** Emits every node, in order. */
-function emitNodes(emitter: Emitter, graph: Graph, nodes: Node[], resolve: (value: Value) => Value): Emitted {
+function emitNodes(
+  emitter: Emitter,
+  inputs: Value[],
+  results: Value[],
+  nodes: Node[],
+  resolve: (value: Value) => Value,
+): Emitted {
   const views = new Map<Value, View>();
   const cells: Cell[] = [];
   const cellBuffers = new Map<Cell, Buffer>();
   const constants: Buffer[] = [];
-  const whole = ({ shape, dtype }: Value, buffer: Buffer): View => ({
+  const whole = ({ shape, dtype }: Aval, buffer: Buffer): View => ({
     buffer,
     dtype,
     shape,
     strides: stridesOf(shape),
     offset: 0,
   });
-  const cellBuffer = (cell: Cell): Buffer => {
+  const cellView = (cell: Cell): View => {
     let buffer = cellBuffers.get(cell);
     if (!buffer) {
       buffer = { kind: 'cell', bytes: cell.bytes, offset: 0, cell: cells.push(cell) - 1 };
       cellBuffers.set(cell, buffer);
     }
-    return buffer;
+    return whole(cell, buffer);
   };
   const view = (value: Value): View => views.get(value)!;
-  const users = usersOf(nodes, graph, resolve);
-  for (const value of graph.arguments) views.set(value, emitter.temporary(value));
+  const users = usersOf(nodes, results, resolve);
+  for (const value of inputs) views.set(value, emitter.temporary(value));
   for (const { origin, outputs } of nodes) {
     const [value] = outputs as [Value];
-    if (origin.kind === 'cell') views.set(value, whole(value, cellBuffer(origin.cell)));
+    if (origin.kind === 'cell') views.set(value, cellView(origin.cell));
     else if (origin.kind === 'number') {
       const buffer: Buffer = { kind: 'number', bytes: 0, offset: 0, value: origin.value };
       views.set(value, whole(value, buffer));
@@ -142,11 +155,11 @@ function emitNodes(emitter: Emitter, graph: Graph, nodes: Node[], resolve: (valu
       }
     }
   }
-  return { view, cellBuffer, cells, constants };
+  return { view, cellView, cells, constants };
 }
 
 /** Who uses a value: nodes, and null for the program's outputs and updates. */
-function usersOf(nodes: Node[], graph: Graph, resolve: (value: Value) => Value): Map<Value, (Node | null)[]> {
+function usersOf(nodes: Node[], results: Value[], resolve: (value: Value) => Value): Map<Value, (Node | null)[]> {
   const users = new Map<Value, (Node | null)[]>();
   const use = (value: Value, user: Node | null) => {
     const own = resolve(value);
@@ -155,7 +168,7 @@ function usersOf(nodes: Node[], graph: Graph, resolve: (value: Value) => Value):
     else users.set(own, [user]);
   };
   for (const node of nodes) if (node.origin.kind === 'op') for (const input of node.origin.inputs) use(input, node);
-  for (const value of [...graph.outputs, ...graph.updates.values()]) use(value, null);
+  for (const value of results) use(value, null);
   return users;
 }
 
@@ -188,9 +201,11 @@ function copyOf(emitter: Emitter, view: View): View {
 }
 
 interface Update {
-  target: Buffer;
-  view: View;
-  shape: readonly number[];
+  /** The whole cell. */
+  target: View;
+  views: View[];
+  /** Writes the views into the cell, or into parts of it. */
+  write: Patch['write'];
 }
 
 /**
@@ -210,22 +225,22 @@ function withCommit(
   outputs: View[],
   kept: ReadonlySet<Buffer>,
 ): Draft[] {
-  const sole = updates.filter(
-    ({ view }) =>
-      view.buffer.kind === 'arena' && updates.filter((other) => other.view.buffer === view.buffer).length === 1,
-  );
-  const targets = new Map(sole.map(({ view, target }) => [view.buffer, target]));
-  const readers = new Map<Buffer, Set<Draft>>();
-  for (const draft of main) {
-    for (const buffer of draft.reads) readers.set(buffer, (readers.get(buffer) ?? new Set()).add(draft));
+  const targets = new Map<Buffer, Buffer | null>();
+  for (const {
+    views: [view],
+    target,
+  } of updates) {
+    targets.set(view!.buffer, targets.has(view!.buffer) ? null : target.buffer);
   }
+  const readers = readersOf(main);
   const direct = new Set(
     main.filter((draft) =>
       [...draft.writes.keys()].every((buffer) => {
         const target = targets.get(buffer);
         const whole = target && target.bytes === buffer.bytes && !kept.has(buffer) && !readers.has(buffer);
+        const alone = main.every((other) => other === draft || !other.writes.has(buffer));
         const bounded = draft.op === Op.ADAM || !isReal(draft.writes.get(buffer)!.dtype);
-        return whole && bounded && mayOverwrite(draft, buffer, target);
+        return whole && alone && bounded && mayOverwrite(draft, buffer, target);
       }),
     ),
   );
@@ -235,18 +250,12 @@ function withCommit(
     );
     if (!alone) direct.delete(draft);
   }
-  const inPlace = new Set<Buffer>();
+  const copied = updates.filter(({ views: [view] }) => ![...direct].some(({ writes }) => writes.has(view!.buffer)));
   for (const draft of direct) {
-    for (const buffer of [...draft.writes.keys()]) {
-      inPlace.add(buffer);
-      retarget(draft, buffer, targets.get(buffer)!);
-    }
+    for (const buffer of [...draft.writes.keys()]) retarget(draft, buffer, targets.get(buffer)!);
   }
-  const copied = updates.filter(({ view }) => !inPlace.has(view.buffer));
   emitter.name = 'assign';
-  for (const { view, target, shape } of copied) {
-    emitter.copy({ ...view, buffer: target, shape, strides: stridesOf(shape), offset: 0 }, view);
-  }
+  for (const { target, views, write } of copied) write(emitter, target, views);
   const copies = emitter.take();
   const checked = new Map<Buffer, { view: View; squares: boolean }>();
   const note = (view: View, squares = false) => {
@@ -256,7 +265,7 @@ function withCommit(
   const written = new Map(main.flatMap((draft) => [...draft.writes]));
   for (const draft of direct)
     for (const buffer of draft.reads) if (written.has(buffer)) note(written.get(buffer)!, true);
-  for (const { view } of copied) note(view);
+  for (const { views } of copied) for (const view of views) note(view);
   for (const view of outputs) if (sizeOf(view.shape) === 1) note(view);
   emitter.name = 'check';
   for (const { view, squares } of checked.values()) {
@@ -389,27 +398,11 @@ function encode(
   };
 }
 
-/** The core's kernels. */
-const NAMES: Partial<Record<Op, string>> = {
-  [Op.END]: 'end',
-  [Op.MAP]: 'map',
-  [Op.REDUCE]: 'reduce',
-  [Op.SOFTMAX]: 'softmax',
-  [Op.SOFTMAX_BACKWARD]: 'softmax_backward',
-  [Op.COPY]: 'copy',
-  [Op.FILL]: 'fill',
-  [Op.GATHER]: 'gather',
-  [Op.SCATTER_ADD]: 'scatter_add',
-  [Op.RANDOM]: 'random',
-  [Op.GEMM]: 'gemm',
-  [Op.SGD]: 'sgd',
-  [Op.ADAM]: 'adam',
-  [Op.CHECK]: 'check',
-  [Op.COMMIT]: 'commit',
-  [Op.GROUP]: 'group',
-  [Op.CHAIN]: 'map_reduce',
-  [Op.PACK]: 'pack',
-};
+/** The core's kernels, by opcode. */
+const NAMES =
+  'end map reduce softmax softmax_backward copy fill gather scatter_add random gemm sgd adam check commit group map_reduce pack'.split(
+    ' ',
+  );
 
 /** A record as a line of a listing: kernel, what it is for, results ← operands. */
 function describe(draft: Draft): string {

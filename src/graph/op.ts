@@ -1,6 +1,8 @@
+import type { Cell } from '../cell';
 import type { Aval } from '../shape';
 import type { Operand, Tensor } from '../tensor';
 import type { Emitter, View } from './emitter';
+import type { Value } from './graph';
 
 /** Options of an op: plain data, part of the node's identity. */
 export type Options = Record<string, unknown>;
@@ -10,6 +12,13 @@ export interface Residuals<O> {
   inputs: Tensor[];
   outputs: Tensor[];
   options: O;
+}
+
+/** A change of a part of a cell. */
+export interface Patch {
+  /** What it is made of, and what a program checks. */
+  values: Value[];
+  write: (program: Emitter, cell: View, views: View[]) => void;
 }
 
 /** One op, whole: its shape rule, how it runs, and its gradient. */
@@ -25,6 +34,8 @@ export interface OpDefinition<O extends object> {
   shape?: (inputs: Aval[], options: O) => Aval[];
   /** Writes the records that compute `outs` from `ins`. */
   emit?: (program: Emitter, outs: View[], ins: View[], options: O) => void;
+  /** How a cell is changed where it lies, of which `value`, a result of this op, is the new value; null where it cannot be. */
+  patch?: (cell: Cell, value: Value) => Patch | null;
   /** Whether `emit` can write results with any strides: where only a permutation of one is used, it is written permuted. */
   anyLayout?: boolean;
   /** In place of `emit`, for an op that only looks at its input's memory differently; null where that takes a copy. */

@@ -1,19 +1,27 @@
 import { expect, it } from 'vitest';
 import {
+  add,
+  arange,
   assign,
   Cell,
   compile,
+  concat,
+  dynamicSlice,
+  dynamicUpdateSlice,
   exp,
   mseLoss,
   nn,
   optim,
   randn,
+  slice,
   sqrt,
   sub,
+  sum,
   type Tensor,
   tensor,
   valueAndGrad,
   where,
+  zeros,
 } from 'wasmgrad';
 
 function stepWith(model: nn.Module, optimizer: optim.Optimizer, scale: number) {
@@ -60,4 +68,84 @@ it('blames the record that makes a NaN, not a mask whose infinities are meant', 
   );
   expect(cell.toArray()).toEqual([0, 0]);
   expect(f(tensor([1, 2])).item()).toBeGreaterThan(0);
+});
+
+it('takes all parts of a new value, where only some of them could go straight into the cell', () => {
+  const cell = new Cell(arange(0, 4));
+  const push = compile((x: Tensor) => {
+    assign(cell, concat([slice(cell, '1:'), x]));
+  });
+  push(arange(7, 8));
+  expect(cell.toArray()).toEqual([1, 2, 3, 7]);
+});
+
+// A cache [layers, capacity, E] to which each step adds a position a layer, and a count of positions.
+const caching = () => {
+  const [cache, position] = [new Cell(zeros([2, 100, 3])), new Cell(zeros([], { dtype: 'i32' }))];
+  const write = (x: Tensor, read: (cache: Tensor, i: number) => Tensor) => {
+    const before = sum(cache);
+    const outputs = [0, 1].map((layer) => {
+      const row = x.mul(layer + 1).reshape([1, 1, 3]);
+      assign(cache, dynamicUpdateSlice(cache, row, [layer, position, 0]));
+      return read(cache, layer);
+    });
+    assign(position, add(position, 1));
+    return [before, ...outputs];
+  };
+  return { cache, position, write };
+};
+
+it('changes a cell where it lies, if its new value is its old one but for some blocks', () => {
+  const { cache, position, write } = caching();
+  const step = compile((x: Tensor) => write(x, () => x));
+  for (const i of [1, 2, 3]) expect(step(tensor([i, 0, 1]))[0]!.item()).toBeCloseTo(((i - 1) * (i + 2) * 3) / 2, 4);
+  expect(position.item()).toBe(3);
+  expect(cache.slice('1, :4').toArray()).toEqual([
+    [2, 0, 2],
+    [4, 0, 2],
+    [6, 0, 2],
+    [0, 0, 0],
+  ]);
+  // Rows, starts and their check: nothing has the size of the cache.
+  expect(step.stats().arenaBytes).toBeLessThan(cache.bytes);
+});
+
+it('shows a cell with its new blocks to whoever reads it later in the step, and an old one as it was', () => {
+  const [one, other] = [caching(), caching()];
+  const read = (cache: Tensor, layer: number) => sum(dynamicSlice(cache, [layer, 0, 0], [1, 100, 3]).mul(layer + 1));
+  const step = compile((x: Tensor) => one.write(x, read));
+  for (let i = 1; i < 6; i++) {
+    const x = randn([3]);
+    const eager = other.write(x, read).map((y) => y.item());
+    expect(step(x).map((y) => y.item())).toEqual(eager);
+    expect(one.cache.toArray()).toEqual(other.cache.toArray());
+  }
+});
+
+it('leaves all blocks of a cell as they were where one is not finite', () => {
+  const { cache, position, write } = caching();
+  const step = compile((x: Tensor) => {
+    write(x.div(x), () => x);
+  });
+  step(tensor([1, 2, 3]));
+  const before = cache.toArray();
+  expect(() => step(tensor([1, 0, 1]))).toThrow(expect.objectContaining({ code: 'DIVERGED' }));
+  expect([cache.toArray(), position.item()]).toEqual([before, 1]);
+});
+
+it('writes blocks of what cells held before the step', () => {
+  const [history, weights] = [new Cell(zeros([3, 2])), new Cell(tensor([1, 2]))];
+  const step = compile((at: Tensor) => {
+    assign(history, dynamicUpdateSlice(history, weights.reshape([1, 2]), [at, 0]));
+    assign(weights, weights.mul(2));
+  });
+  for (const i of [0, 1]) step(tensor(i, { dtype: 'i32' }));
+  expect([history.toArray(), weights.toArray()]).toEqual([
+    [
+      [1, 2],
+      [2, 4],
+      [0, 0],
+    ],
+    [4, 8],
+  ]);
 });

@@ -8,6 +8,8 @@ import {
   compile,
   concat,
   dropout,
+  dynamicSlice,
+  dynamicUpdateSlice,
   exp,
   gather,
   leakyRelu,
@@ -77,6 +79,8 @@ const STEPS: ((a: Tensor, b: Tensor) => Tensor)[] = [
   (a) => cast(a.mul(7), 'i32').cast(a.dtype).div(8),
   (a) => tanh(add(square(a), leakyRelu(a))),
   (a) => dropout(a, { p: 0.3 }),
+  (a, b) => dynamicUpdateSlice(a, b.slice('2:6, :5'), [b.argmax(), 3]),
+  (a, b) => dynamicUpdateSlice(a, dynamicSlice(b, [a.argmin(), 0], [2, N]), [1, b.argmax()]),
 ];
 
 /** One program: some steps on two arguments and two cells, which it may write; the results it returns. */

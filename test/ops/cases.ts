@@ -11,6 +11,7 @@ import pooling from '../oracle/pooling.json';
 import upsample from '../oracle/upsample.json';
 import {
   along,
+  blockOf,
   decode,
   elementwise,
   integers,
@@ -20,6 +21,7 @@ import {
   product,
   sizeOf,
   softmaxOf,
+  withBlock,
 } from '../reference';
 
 /**
@@ -375,7 +377,90 @@ const ownCases: OpCase[] = [
   own('embedding', [bigIndex, numbers([301, 3], 12)], take(numbers([301, 3], 12), bigIndex)),
 ];
 
-export const cases: OpCase[] = [...fromOracle, ...ownCases];
+/** Shape of x, start and shape of a block: inside, over each end, of no and of all elements, of many chunks. */
+const blocks: [number[], number[], number[]][] = [
+  [[], [], []],
+  [[7], [2], [3]],
+  [[7], [6], [3]],
+  [[7], [-2], [1]],
+  [[7], [-100], [4]],
+  [[7], [2147483647], [2]],
+  [[7], [3], [7]],
+  [[7], [1], [0]],
+  [[0], [0], [0]],
+  [
+    [3, 5],
+    [1, 2],
+    [2, 2],
+  ],
+  [
+    [3, 5],
+    [2, -1],
+    [2, 4],
+  ],
+  [
+    [3, 5],
+    [-1, 3],
+    [1, 1],
+  ],
+  [
+    [3, 5],
+    [0, 4],
+    [3, 1],
+  ],
+  [
+    [1, 5],
+    [7, 7],
+    [1, 3],
+  ],
+  [
+    [2, 3, 4],
+    [1, 1, 1],
+    [1, 2, 3],
+  ],
+  [
+    [2, 3, 4],
+    [0, 2, 0],
+    [2, 1, 4],
+  ],
+  [
+    [2, 3, 4],
+    [-1, -1, -1],
+    [1, 1, 1],
+  ],
+  [
+    [2, 2, 5, 3],
+    [1, 0, 3, 0],
+    [1, 2, 1, 3],
+  ],
+  [
+    [2, 2, 5, 3],
+    [0, 9, -3, 9],
+    [2, 1, 2, 2],
+  ],
+  [
+    [2, 1, 2, 1, 2],
+    [1, 0, 1, 0, 0],
+    [1, 1, 1, 1, 2],
+  ],
+];
+
+const dynamicCases: OpCase[] = [
+  ...blocks.map(([shape, start, size], i) => ({ x: numbers(shape, 20 + i), start, update: numbers(size, 50 + i) })),
+  { x: big, start: [9, 11], update: numbers([250, 170], 80) },
+  { x: big, start: [150, 0], update: numbers([1, 187], 81) },
+  { x: whole, start: [1, 1], update: plain('i32', [1, 2], [3, 4]) },
+  { x: bytes, start: [4], update: plain('u8', [3], [1, 2, 3]) },
+  { x: flags, start: [-3], update: plain('bool', [2], [1, 0]) },
+].flatMap(({ x, start, update }) => {
+  const at = plain('i32', [start.length], start);
+  return [
+    own('dynamicSlice', [x, at], blockOf(x, start, update.shape), { positional: [update.shape] }),
+    own('dynamicUpdateSlice', [x, update, at], withBlock(x, update, start)),
+  ];
+});
+
+export const cases: OpCase[] = [...fromOracle, ...ownCases, ...dynamicCases];
 
 export const realInputs = ({ inputs }: OpCase) => inputs.map((_, i) => i).filter((i) => inputs[i]!.dtype === 'f64');
 

@@ -45,6 +45,8 @@ import {
   dropout,
   dropout1d,
   dropout2d,
+  dynamicSlice,
+  dynamicUpdateSlice,
   type ErrorCode,
   einsum,
   elu,
@@ -309,6 +311,64 @@ const bad: Bad[] = [
           ]),
     ];
   }),
+  // blocks
+  ...[
+    { name: 'dynamicSlice', f: (x: Tensor, start: unknown) => dynamicSlice(x, start as never, [1, 2]) },
+    {
+      name: 'dynamicUpdateSlice',
+      f: (x: Tensor, start: unknown) => dynamicUpdateSlice(x, zeros([1, 2]), start as never),
+    },
+  ].flatMap(({ name, f }) => [
+    ...[[], [1], [1, 2, 3], undefined, 0].map((start) =>
+      refuse(
+        name,
+        'SHAPE_MISMATCH',
+        `start ${JSON.stringify(start)}`,
+        [x23],
+        (x) => f(x!, start),
+        'start',
+        '2',
+        '[2, 3]',
+      ),
+    ),
+    refuse(name, 'SHAPE_MISMATCH', 'three starts as a tensor', [x23, i3], f, 'start', '[3]', '[2, 3]'),
+    refuse(name, 'SHAPE_MISMATCH', 'a start of rank 0', [x23, zeros([], { dtype: 'i32' })], f, 'start', '[]'),
+    refuse(name, 'SHAPE_MISMATCH', 'a start of rank 1 among others', [x23, labels(1)], (x, s) => f(x!, [0, s]), '[1]'),
+    refuse(name, 'DTYPE_MISMATCH', 'real starts', [x23, zeros([2])], f, 'start', 'f32', 'i32'),
+    refuse(
+      name,
+      'DTYPE_MISMATCH',
+      'a real start among others',
+      [x23, zeros([])],
+      (x, s) => f(x!, [s, 0]),
+      'start',
+      'f32',
+    ),
+    refuse(name, 'BAD_VALUE', 'half a start', [x23], (x) => f(x!, [0.5, 0]), 'start', '0.5'),
+    refuse(name, 'BAD_VALUE', 'a far start', [x23], (x) => f(x!, [2 ** 31, 0]), 'start', '2147483648'),
+    refuse(name, 'DTYPE_MISMATCH', 'no tensor', [], () => f(1 as never, [0, 0]), 'x must', 'number'),
+    refuse(name, 'SHAPE_MISMATCH', 'a block of another rank', [x4], (x) => f(x!, [0]), '[1, 2]', '[4]'),
+    refuse(name, 'SHAPE_MISMATCH', 'a block too large', [zeros([1, 1])], (x) => f(x!, [0, 0]), '[1, 2]', '[1, 1]'),
+  ]),
+  ...[[2, -1], [2.5, 1], 'x', null].map((size) =>
+    refuse(
+      'dynamicSlice',
+      'SHAPE_MISMATCH',
+      `size ${size}`,
+      [x23],
+      (x) => dynamicSlice(x!, [0, 0], size as never),
+      'size',
+    ),
+  ),
+  refuse(
+    'dynamicUpdateSlice',
+    'DTYPE_MISMATCH',
+    'bytes into reals',
+    [x23, bytes],
+    (x, u) => dynamicUpdateSlice(x!, u!, [0, 0]),
+    'u8',
+    'f32',
+  ),
   // orders
   ...Object.entries({ sort, argsort, topk: (x: Tensor, options?: object) => topk(x, 1, options) }).flatMap(
     ([name, f]) => [
