@@ -3,6 +3,7 @@ import { averagePool, averagePoolBackward, maxPool } from './kernels/pooling';
 import { convolution, convolutionWeight } from './kernels/convolution';
 import { dynamicCopy } from './kernels/dynamic';
 import { cholesky, solve } from './kernels/linalg';
+import { loop } from './kernels/loop';
 import { normalize, normalizeBackward } from './kernels/norm';
 import { argsort } from './kernels/sort';
 import { upsample, upsampleBackward } from './kernels/upsample';
@@ -52,6 +53,9 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
       break;
     case Op.DYNAMIC_COPY:
       dynamicCopy(record, chunk);
+      break;
+    case Op.LOOP:
+      loop(record, scratch);
       break;
   }
 }

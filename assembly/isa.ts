@@ -48,6 +48,7 @@ export const enum Op {
   SOLVE = 80, // linalg.ts
   CHOLESKY = 81, // linalg.ts
   DYNAMIC_COPY = 96, // dynamic.ts
+  LOOP = 97, // loop.ts
 }
 
 /** The first three words of every record. */
@@ -787,6 +788,27 @@ export const enum DynamicCopy {
   START = 2,
   FIRST_START = 3,
   START_WORDS = 3,
+}
+
+/**
+ * LOOP: the records from word BODY on, which end with an END, run LENGTH times, t = 0, 1 … or with REVERSE from the last one to 0, all by
+ * one thread. Behind the header stand CARRIES × CARRY_WORDS, XS × PART_WORDS and YS × PART_WORDS:
+ *
+ *   carry: INIT, VALUE, INTO, FROM, KEPT or 0, BYTES     x, y: FROM, TO, BYTES
+ *
+ * All VALUEs start as what INITs hold. Before each turn VALUEs are copied to where the body reads them, INTO, and to KEPT + t · BYTES, and the
+ * x's part t, at FROM + t · BYTES; behind it what the body has left at FROM goes to the VALUEs, and to a y's part t, at TO + t · BYTES.
+ */
+export const enum Loop {
+  LENGTH = 3,
+  REVERSE = 4,
+  CARRIES = 5,
+  XS = 6,
+  YS = 7,
+  BODY = 8,
+  FIRST = 9,
+  CARRY_WORDS = 6,
+  PART_WORDS = 3,
 }
 
 /** COMMIT: ends the run here, with Status.NON_FINITE or Status.FAULT, if one was seen. One chunk. */

@@ -32,7 +32,8 @@ const EXTENDED: i32 = 256;
 @external('env', 'extension')
 declare function extension(record: usize, chunk: i32, scratch: usize): void;
 
-function execute(record: usize, chunk: i32, scratch: usize): void {
+/** Runs a chunk of a record; from outside it is called by the LOOP of the extension. */
+export function execute(record: usize, chunk: i32, scratch: usize): void {
   switch (word(record, Record.OP)) {
     case Op.MAP:
       map(record, chunk, scratch);

@@ -132,5 +132,7 @@ export type { EpochEvent, History, TrainEvent } from './train/events';
 export { accuracy, type Metric } from './train/metrics';
 export { type TrainingRun, type TrainOptions, type TrainResult, train } from './train/train';
 export { type CheckOptions, type CheckResult, checkGradients } from './transform/check-gradients';
+export { checkpoint } from './transform/checkpoint';
 export { type Compiled, type CompileOptions, compile, type ProgramStats } from './transform/compile';
 export { type GradOptions, grad, valueAndGrad, vjp } from './transform/grad';
+export { type ScanOptions, scan } from './transform/scan';

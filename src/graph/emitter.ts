@@ -166,8 +166,7 @@ export class Emitter {
   private drafts: Draft[] = [];
   /** The op that is being emitted, for names in errors and listings. */
   name = '';
-  private readonly made = new Map<string, View>();
-  private readonly identities = new Map<Buffer, number>();
+  private readonly made = new Map<Buffer, Map<string, View>>();
 
   constructor(readonly real: Real) {}
 
@@ -287,13 +286,11 @@ export class Emitter {
 
   /** What `make` makes of a view, made once for each `key`. */
   once(key: string, { buffer, offset, dtype }: View, make: () => View): View {
-    const whole = [this.identity(buffer), offset, dtype, key].join('|');
-    let made = this.made.get(whole);
-    if (!made) {
-      made = make();
-      this.made.set(whole, made);
-    }
-    return made;
+    const whole = [offset, dtype, key].join('|');
+    if (!this.made.has(buffer)) this.made.set(buffer, new Map());
+    const made = this.made.get(buffer)!;
+    if (!made.has(whole)) made.set(whole, make());
+    return made.get(whole)!;
   }
 
   /** Copies element by element between two views of one shape; a number fills. */
@@ -344,14 +341,5 @@ export class Emitter {
       [to],
       { chunks, lanes: { count: sizeOf(to.shape), per, field: Fill.CHUNK, each: [[to, 1]] } },
     );
-  }
-
-  private identity(buffer: Buffer): number {
-    let id = this.identities.get(buffer);
-    if (id === undefined) {
-      id = this.identities.size;
-      this.identities.set(buffer, id);
-    }
-    return id;
   }
 }

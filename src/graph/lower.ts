@@ -406,10 +406,7 @@ const NAMES =
 
 /** A record as a line of a listing: kernel, what it is for, results ← operands. */
 function describe(draft: Draft): string {
-  const where = (buffer: Buffer) =>
-    buffer.kind === 'cell'
-      ? `cell${buffer.cell}`
-      : `${buffer.kind === 'constant' ? 'constant' : 'arena'}+${buffer.offset}`;
+  const where = (buffer: Buffer) => (buffer.kind === 'cell' ? `cell${buffer.cell}` : `${buffer.kind}+${buffer.offset}`);
   const results = [...draft.writes].map(([buffer, view]) => `${where(buffer)} ${view.dtype}${show(view.shape)}`);
   const operands = [...draft.reads].map(where);
   const steps = draft.map ? ` (${draft.map.steps.length} steps)` : draft.text && ` ${draft.text}`;

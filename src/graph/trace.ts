@@ -40,7 +40,8 @@ export class Trace {
   private readonly newest = new Map<Cell, Value>();
   private readonly leaves = new Map<Cell, Value>();
   private readonly captures = new Map<Tensor, Value>();
-  private readonly closing: (() => void)[] = [];
+  /** What waits for the trace's end. */
+  readonly closing: (() => void)[] = [];
   private readonly modes = new Map<Moded, boolean>();
 
   /** Runs `f` with this trace active. */

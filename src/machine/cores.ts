@@ -72,6 +72,7 @@ function moduleOf(build: Build, part: keyof Binaries, shared: boolean): WebAssem
 export interface Core {
   run(program: number, threads: number, extended: boolean): number;
   step(record: number): void;
+  execute(record: number, chunk: number, scratch: number): void;
   serve(thread: number, extended: boolean): void;
 }
 
@@ -81,10 +82,17 @@ export function instantiate(
   memory: WebAssembly.Memory,
   { shared, extended }: { shared: boolean; extended: boolean },
 ): Core {
-  const start = (part: keyof Binaries, env: WebAssembly.ModuleImports) =>
-    new WebAssembly.Instance(moduleOf(build, part, shared), { env }).exports;
-  const extension = extended ? start('extension', { memory }).execute! : () => {};
-  return start('core', { memory, extension }) as unknown as Core;
+  const start = (part: keyof Binaries) =>
+    new WebAssembly.Instance(moduleOf(build, part, shared), { env }).exports as unknown as Core;
+  // Each runs what the other has: a LOOP, which only the extension knows, holds records of all kinds.
+  const env = {
+    memory,
+    execute: (...chunk: Parameters<Core['execute']>) => core.execute(...chunk),
+    extension: (..._: Parameters<Core['execute']>) => {},
+  };
+  if (extended) env.extension = start('extension').execute;
+  const core = start('core');
+  return core;
 }
 
 /** A copy of a wasm whose memory import lost its shared bit: flags 3 (maximum, shared) become 1 (maximum). */

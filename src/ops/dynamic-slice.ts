@@ -19,8 +19,11 @@ interface Moved {
   to: boolean;
 }
 
-/** Copies between views of one shape; one of them lies at the start of a `whole`, and is moved. */
-function copyMoved(program: Emitter, to: View, from: View, moved: Moved | null): void {
+/**
+ * Copies between views of one shape; one of them lies at the start of a `whole`, and is moved. Where there is none, `to` may be the same
+ * place, and it can wait for what is `after`. @internal
+ */
+export function copyMoved(program: Emitter, to: View, from: View, moved: Moved | null, after?: View): void {
   const { sizes, strides } = collapse(to.shape, from.strides, to.strides);
   const { per, chunks } = cut(sizes[0] ?? 1, Math.ceil(8192 / Math.max(1, sizeOf(sizes.slice(1)))));
   const axes = sizes.flatMap((size, axis) => [size, strides[0]![axis]!, strides[1]![axis]!]);
@@ -42,7 +45,7 @@ function copyMoved(program: Emitter, to: View, from: View, moved: Moved | null):
       ...Object.fromEntries(axes.map((word, i) => [Copy.FIRST_AXIS + i, word])),
       [at + DynamicCopy.TO]: Number(moved?.to ?? false),
       [at + DynamicCopy.STARTS]: starts.length / DynamicCopy.START_WORDS,
-      ...(moved && { [at + DynamicCopy.START]: program.read(moved.start) }),
+      ...((moved ?? after) && { [at + DynamicCopy.START]: program.read(moved?.start ?? after!) }),
     },
     [to],
     { chunks: sizeOf(to.shape) === 0 ? 0 : chunks, tail: starts, inPlace: moved ? [] : [[to, from]] },

@@ -40,6 +40,7 @@ export class Generator {
     if (draw === 0) {
       trace.onClose(() => {
         const count = this.draws.get(trace)!;
+        this.draws.delete(trace);
         assign(this.cell, add(this.cell, tensor(Int32Array.of(0, 0, count, 0))));
       });
     }

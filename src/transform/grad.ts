@@ -21,7 +21,7 @@ type Gradients<O> = O extends { wrt: readonly unknown[] } ? Tensor[] : Tensor;
 type AnyFunction = (...args: any[]) => unknown;
 
 /** Runs `f` in the active trace, or in one of its own that is then executed at once. */
-function inTrace<T>(f: (trace: Trace) => T): T {
+export function inTrace<T>(f: (trace: Trace) => T): T {
   const outer = activeTrace();
   if (outer) return f(outer);
   const trace = new Trace();

@@ -35,8 +35,12 @@ export class Core {
     extension: string,
   ) {
     const { memory } = this;
-    const { execute } = start<{ execute: () => void }>(extension, { memory });
-    const exports = start<{ run: Core['execute'] }>(core, { memory, extension: execute });
+    const execute = (...chunk: number[]) => exports.execute(...chunk);
+    const extended = start<{ execute: () => void }>(extension, { memory, execute });
+    const exports = start<{ run: Core['execute']; execute: (...chunk: number[]) => void }>(core, {
+      memory,
+      extension: extended.execute,
+    });
     this.execute = exports.run;
     this.reset();
   }

@@ -6,8 +6,8 @@ import { cases } from './cases';
 import { draws } from './draws';
 import { publicFunctions } from './public-functions';
 
-/** Ops that only these tests and test/optim reach. */
-const OPS_ELSEWHERE = ['random', 'sgd', 'adam'];
+/** Ops that only these tests, test/optim and test/transform reach. */
+const OPS_ELSEWHERE = ['random', 'sgd', 'adam', 'transform.barrier', 'transform.checkpoint', 'transform.scan'];
 
 it('every public function of src/ops, and every loss, has twenty rows in the table', async () => {
   const names = await publicFunctions();
