@@ -9,9 +9,8 @@ import {
   type MaxPoolOptions,
   maxPool1d,
   maxPool2d,
-  type Pair,
 } from '../ops/pooling';
-import type { Tensor } from '../tensor';
+import type { PerAxis, Tensor } from '../tensor';
 import { Module } from './module';
 
 /** The maximum of each window, see maxPool1d: x [N, C, L] or [C, L]. */
@@ -31,7 +30,7 @@ export class MaxPool1d extends Module {
 /** The maximum of each window, see maxPool2d: x [N, C, H, W] or [C, H, W]. */
 export class MaxPool2d extends Module {
   constructor(
-    readonly kernelSize: Pair,
+    readonly kernelSize: PerAxis,
     private readonly options: MaxPoolOptions = {},
   ) {
     super();
@@ -59,7 +58,7 @@ export class AvgPool1d extends Module {
 /** The mean of each window, see avgPool2d: x [N, C, H, W] or [C, H, W]. */
 export class AvgPool2d extends Module {
   constructor(
-    readonly kernelSize: Pair,
+    readonly kernelSize: PerAxis,
     private readonly options: AveragePoolOptions = {},
   ) {
     super();
@@ -83,7 +82,7 @@ export class AdaptiveMaxPool1d extends Module {
 
 /** Maxima of so many windows both ways: x [N, C, H, W] or [C, H, W]. */
 export class AdaptiveMaxPool2d extends Module {
-  constructor(readonly outputSize: Pair) {
+  constructor(readonly outputSize: PerAxis) {
     super();
   }
 
@@ -105,7 +104,7 @@ export class AdaptiveAvgPool1d extends Module {
 
 /** Means of so many windows both ways: x [N, C, H, W] or [C, H, W]. With 1, global average pooling (Lin et al. 2014). */
 export class AdaptiveAvgPool2d extends Module {
-  constructor(readonly outputSize: Pair) {
+  constructor(readonly outputSize: PerAxis) {
     super();
   }
 
