@@ -3,7 +3,7 @@ import './ops/methods';
 export { Cell } from './cell';
 export { type BatchOptions, batches } from './data/batches';
 export type { Examples, NdArray } from './data/dataset';
-export { readBreastCancer, readDigits, readMnist } from './data/datasets';
+export { readBreastCancer, readDigits, readKingJames, readMnist } from './data/datasets';
 export { type CsvOptions, parseCsv, readCsv } from './data/readers/csv';
 export { parseIdx, readIdx } from './data/readers/idx';
 export { type Split, type SplitOptions, split } from './data/split';
@@ -126,9 +126,12 @@ export {
   zeros,
   zerosLike,
 } from './tensor';
+export { type SampleOptions, sample } from './text/sample';
+export { BytePairTokenizer, ByteTokenizer, CharacterTokenizer, type Tokenizer } from './text/tokenizers';
+export { type RandomWindowsOptions, randomWindows, type Windows, windows } from './text/windows';
 export { type EvaluateOptions, evaluate, type PredictOptions, predict } from './train/evaluate';
 export type { EpochEvent, History, TrainEvent } from './train/events';
-export { accuracy, type Metric } from './train/metrics';
+export { accuracy, type Metric, perplexity } from './train/metrics';
 export { type TrainingRun, type TrainOptions, type TrainResult, train } from './train/train';
 export { type CheckOptions, type CheckResult, checkGradients } from './transform/check-gradients';
 export { checkpoint } from './transform/checkpoint';

@@ -16,6 +16,7 @@ const layers = [
   'nn',
   'optim',
   'data',
+  'text',
   'train',
   'search',
   'formats',

@@ -3,7 +3,7 @@ import { show, sizeOf } from '../shape';
 import type { NdArray } from './dataset';
 import { readCsv } from './readers/csv';
 import { readIdx } from './readers/idx';
-import { nameOf, type Source } from './readers/source';
+import { nameOf, readBytes, type Source } from './readers/source';
 import { type LabelledTable, tableToXY } from './table';
 
 /** Examples for a classifier: `x` [n, features], `y` [n] with indices of classes. */
@@ -45,6 +45,14 @@ const NUCLEUS = [
   'fractal dimension',
 ];
 const BREAST_CANCER_FEATURES = ['mean', 'error of', 'worst'].flatMap((of) => NUCLEUS.map((name) => `${of} ${name}`));
+
+/**
+ * `data/king-james-wisdom.txt.gz`: 440,000 characters of English of 1611, a verse a line: Job, Psalms, Proverbs, Ecclesiastes and
+ * the Song of Solomon.
+ */
+export async function readKingJames(source: Source): Promise<string> {
+  return new TextDecoder().decode(await readBytes(source, nameOf(source, undefined, 'king-james-wisdom.txt')));
+}
 
 /** A pair of IDX files, as MNIST and Fashion-MNIST come: images [n, …] flattened to rows, bytes scaled to 0 … 1. */
 export async function readMnist(source: { images: Source; labels: Source }): Promise<LabelledExamples> {

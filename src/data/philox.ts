@@ -9,10 +9,11 @@ export const enum Stream {
   RUN = 3,
   BATCHES = 1, // position: the epoch
   SPLIT = 2,
+  WINDOWS = 4, // position: the pass
 }
 
 /** The high 32 bits of the exact 64-bit product of two u32. Every partial sum is below 2^32. */
-function multiplyHigh(a: number, b: number): number {
+export function multiplyHigh(a: number, b: number): number {
   const aHigh = a >>> 16;
   const aLow = a & 0xffff;
   const bHigh = b >>> 16;
