@@ -30,7 +30,7 @@ export {
   convTranspose2d,
 } from './ops/convolution';
 export * from './ops/distance';
-export { dynamicSlice, dynamicUpdateSlice, type Start } from './ops/dynamic-slice';
+export { type BlockStart, dynamicSlice, dynamicUpdateSlice } from './ops/dynamic-slice';
 export { einsum } from './ops/einsum';
 export * from './ops/elementwise';
 export { embedding, gather, indexSelect, oneHot } from './ops/gather';

@@ -123,9 +123,9 @@ const dynamicUpdateOp: Defined<Block & { shape: Shape }> = /* @__PURE__ */ defin
 });
 
 /** Where a block begins: an i32 tensor of one number an axis, or a list of numbers and i32 tensors of rank 0. */
-export type Start = Tensor | readonly (Tensor | number)[];
+export type BlockStart = Tensor | readonly (Tensor | number)[];
 
-function startOf(op: string, start: Start, { shape }: Tensor): Tensor {
+function startOf(op: string, start: BlockStart, { shape }: Tensor): Tensor {
   const refuse = (got: string) =>
     new ShapeError(`start must have ${shape.length} numbers, one for each axis of shape ${show(shape)}; got ${got}.`, {
       op,
@@ -173,7 +173,7 @@ function checkBlock(op: string, argument: string, size: Shape, { shape }: Tensor
  * (jax.lax.dynamic_slice). A number below 0 counts from the end; then each is moved as little as it takes for the block to lie inside x.
  * Throws a ShapeError unless there is a start for each axis and the block is no larger than x, a DtypeError unless starts are i32.
  */
-export function dynamicSlice(x: Tensor, start: Start, size: Shape): Tensor {
+export function dynamicSlice(x: Tensor, start: BlockStart, size: Shape): Tensor {
   const op = 'dynamicSlice';
   checkTensor(op, 'x', x);
   const block = checkShape(op, size, 'size');
@@ -186,7 +186,7 @@ export function dynamicSlice(x: Tensor, start: Start, size: Shape): Tensor {
  * are as in `dynamicSlice`. x is not copied where nothing needs it any more, and a cell that is assigned one such result after another of
  * itself is changed where it lies. Throws as `dynamicSlice`, and a DtypeError unless update has x's dtype.
  */
-export function dynamicUpdateSlice(x: Tensor, update: Tensor, start: Start): Tensor {
+export function dynamicUpdateSlice(x: Tensor, update: Tensor, start: BlockStart): Tensor {
   const op = 'dynamicUpdateSlice';
   checkTensor(op, 'x', x);
   checkTensor(op, 'update', update);

@@ -4,6 +4,17 @@ import { symbol, Trace } from '../graph/trace';
 import type { Aval } from '../shape';
 import type { Operand, Tensor } from '../tensor';
 
+let counted = 0;
+
+/** A graph as an option of an op: in the op's identity a number stands for it. */
+export class Numbered {
+  private readonly id = ++counted;
+
+  toJSON(): number {
+    return this.id;
+  }
+}
+
 /** A function as a graph of its own, which depends on nothing but its arguments. */
 export interface Body {
   /** Those that were asked for. */

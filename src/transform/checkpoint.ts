@@ -4,8 +4,9 @@ import type { Op } from '../graph/op';
 import { activeTrace, assign, symbol } from '../graph/trace';
 import { copyMoved } from '../ops/dynamic-slice';
 import { defineExtensionOp } from '../ops/extension';
+import { aliasOp } from '../ops/movement';
 import type { Tensor } from '../tensor';
-import { type Body, replay, traceBody } from './body';
+import { type Body, Numbered, replay, traceBody } from './body';
 import { backward } from './gradient';
 import { flattenTree } from './tree';
 
@@ -24,31 +25,25 @@ const barrierOp = /* @__PURE__ */ defineExtensionOp({
   vjp: ([g]) => [g!],
 });
 
-let counted = 0;
-
-/** A body as an option of an op: told from others by its number. */
-class Kept {
-  private readonly id = ++counted;
-
-  constructor(readonly body: Body) {}
-
-  toJSON(): number {
-    return this.id;
+class Inside extends Numbered {
+  constructor(readonly body: Body) {
+    super();
   }
 }
 
 /** Around what a body is replayed to; the gradient replays it once more. */
-const checkpointOp: Op<{ kept: Kept }> = /* @__PURE__ */ defineOp<{ kept: Kept }>({
+const checkpointOp: Op<{ inside: Inside }> = /* @__PURE__ */ defineOp<{ inside: Inside }>({
   name: 'transform.checkpoint',
   version: 1,
-  meaning: (inputs, { kept: { body } }) => replay(activeTrace()!, resultsOf(body), bind(body, inputs)),
-  vjp: (cotangents, { inputs, options: { kept } }) => {
-    const { body } = kept;
+  meaning: (inputs, { inside: { body } }) => replay(activeTrace()!, resultsOf(body), bind(body, inputs)),
+  vjp: (cotangents, { inputs, options: { inside } }) => {
+    const { body } = inside;
     const trace = activeTrace()!;
     const after = cotangents.find((g) => g !== null)!;
-    // Constants need it only where nothing else tells the two computations apart.
+    // Constants are held back only where nothing else tells the two computations apart. All get new names, since what is given may depend
+    // on a constant as well.
     const held = body.given.length || inputs.length;
-    const own = inputs.map((x, i) => (i < held ? barrierOp([x, after])[0]! : x));
+    const own = inputs.map((x, i) => (i < held ? barrierOp([x, after]) : aliasOp([x]))[0]!);
     const outputs = replay(trace, resultsOf(body), bind(body, own)).map((y) => trace.valueOf(y, 'checkpoint'));
     const wrt = own.filter(({ dtype }) => isReal(dtype));
     const grads = backward(
@@ -93,7 +88,7 @@ export function checkpoint<F extends AnyFunction>(f: F): (...args: Parameters<F>
       ...changes.map(({ cell }) => symbol(trace.read(cell))),
       ...constants.map(({ outer }) => outer),
     ];
-    const outputs = checkpointOp(inputs, { kept: new Kept(body) });
+    const outputs = checkpointOp(inputs, { inside: new Inside(body) });
     changes.forEach(({ cell }, i) => {
       assign(cell, outputs[result!.leaves.length + i]!);
     });

@@ -12,16 +12,13 @@ import { add } from '../ops/elementwise';
 import { defineExtensionOp } from '../ops/extension';
 import { type Aval, sameShape, show, sizeOf } from '../shape';
 import { checkOption, type Tensor, zerosLike } from '../tensor';
-import { replay, traceBody } from './body';
+import { Numbered, replay, traceBody } from './body';
 import { inTrace } from './grad';
 import { backward } from './gradient';
 import { flattenTree } from './tree';
 
-let counted = 0;
-
 /** What one turn does: carries and x's in, carries and y's out; constants are the same in every turn. */
-class Turn {
-  private readonly id = ++counted;
+class Turn extends Numbered {
   private lowered: { program: Program; cells: number[] } | null = null;
 
   constructor(
@@ -30,11 +27,8 @@ class Turn {
     readonly constants: Value[],
     readonly next: Value[],
     readonly ys: Value[],
-  ) {}
-
-  /** As an option of an op it is told from others by its number. */
-  toJSON(): number {
-    return this.id;
+  ) {
+    super();
   }
 
   get results(): Value[] {
