@@ -4,6 +4,7 @@ import * as wasmgrad from 'wasmgrad';
 import activations from '../oracle/activations.json';
 import algebra from '../oracle/algebra.json';
 import convolution from '../oracle/convolution.json';
+import dynamic from '../oracle/dynamic.json';
 import losses from '../oracle/losses.json';
 import norms from '../oracle/norms.json';
 import oracle from '../oracle/ops.json';
@@ -140,6 +141,7 @@ const fromOracle = (
     ...upsample.cases,
     ...convolution.cases,
     ...norms.cases,
+    ...dynamic.cases,
   ] as unknown as OracleCase[]
 )
   .map((one) => ({ ...one, output: signOfNaN(one) }))
