@@ -1,4 +1,5 @@
 import { Op, Record } from './isa';
+import { attention, attentionBackward } from './kernels/attention';
 import { averagePool, averagePoolBackward, maxPool } from './kernels/pooling';
 import { convolution, convolutionWeight } from './kernels/convolution';
 import { cholesky, solve } from './kernels/linalg';
@@ -48,6 +49,12 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
       break;
     case Op.UPSAMPLE_BACKWARD:
       upsampleBackward(record, chunk);
+      break;
+    case Op.ATTENTION:
+      attention(record, chunk, scratch);
+      break;
+    case Op.ATTENTION_BACKWARD:
+      attentionBackward(record, chunk, scratch);
       break;
   }
 }

@@ -21,6 +21,7 @@ export * from './nn/loss/index';
 export { type MixupOptions, mixup } from './nn/mixup';
 export { Module, Parameter, type StateDict } from './nn/module';
 export * from './ops/activation';
+export { type AttentionOptions, scaledDotProductAttention } from './ops/attention';
 export {
   type ConvolutionOptions,
   type ConvolutionTransposeOptions,

@@ -133,8 +133,10 @@ function emitNodes(emitter: Emitter, graph: Graph, nodes: Node[], resolve: (valu
           views.set(output, ins.at(i - outputs.length)!);
         });
       } else {
-        const order = op.anyLayout ? soleOrder(value, users) : null;
-        const outs = order ? [permuted(emitter, value, order)] : outputs.map((output) => emitter.temporary(output));
+        const outs = outputs.map((output) => {
+          const order = op.anyLayout ? soleOrder(output, users) : null;
+          return order ? permuted(emitter, output, order) : emitter.temporary(output);
+        });
         outputs.forEach((output, i) => {
           views.set(output, outs[i]!);
         });
@@ -159,11 +161,13 @@ function usersOf(nodes: Node[], graph: Graph, resolve: (value: Value) => Value):
   return users;
 }
 
-/** The order in which all users of a value permute it, if that is all they do with it. */
+/** The order in which all users of a value permute it, but for those to which its layout is all the same. */
 function soleOrder(value: Value, users: Map<Value, (Node | null)[]>): number[] | null {
   let sole: number[] | null = null;
   for (const user of users.get(value) ?? []) {
-    if (user?.origin.kind !== 'op' || user.origin.op.name !== 'permute') return null;
+    if (user?.origin.kind !== 'op') return null;
+    if (user.origin.op.readsAnyLayout) continue;
+    if (user.origin.op.name !== 'permute') return null;
     const { order } = user.origin.options as { order: number[] };
     if (sole && String(sole) !== String(order)) return null;
     sole = order;
