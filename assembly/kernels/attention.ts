@@ -311,7 +311,7 @@ function finish(state: usize, factors: usize, lse: usize, queries: i32): void {
     const l = v128.bitselect(one, sum, v128.eq<real>(sum, v128.splat<real>(0)));
     v128.store(factors + at, v128.div<real>(one, l));
     const y = v128.add<real>(finiteMax(v128.load(state + at)), log(l));
-    storeUpTo(lse + at, y, queries - half * LANES);
+    storeUpTo(lse + at, y, max(0, queries - half * LANES));
   }
 }
 

@@ -18,6 +18,7 @@ import { add, eq, ge, mul, sub, where } from './elementwise';
 import { defineExtensionOp } from './extension';
 import { matmul } from './matmul';
 import { broadcastTo, reshape, transpose, unsqueeze } from './movement';
+import { checkProbability, dropout } from './random';
 import { logsumexp, max, sum } from './reduce';
 import { softmax } from './softmax';
 
@@ -312,20 +313,22 @@ export interface AttentionOptions {
   isCausal?: boolean;
   /** 1 / √E unless given. */
   scale?: number;
+  /** The weights are dropped out with this probability, see `dropout`; they are then held. 0 unless given. */
+  dropoutP?: number;
 }
 
 /**
  * softmax(q·kᵀ · scale + mask)·v (Vaswani et al. 2017, §3.2.1; torch's F.scaled_dot_product_attention): q [..., T, E], k [..., S, E],
  * v [..., S, Ev] -> [..., T, Ev], leading axes broadcast. Computed in blocks of rows and keys (Dao et al. 2022), also in the gradient: the
- * [T, S] matrix is never held, but for the gradient of a real mask and for rows wider than 512. Unlike in PyTorch, which gives NaN, a row that may
+ * [T, S] matrix is never held, but for the gradient of a real mask, with `dropoutP`, and for rows wider than 512. Unlike in PyTorch, which gives NaN, a row that may
  * attend to nothing is 0, and so are its gradients. Throws a DtypeError unless q, k and v are real and of one dtype and the mask is of that or
- * bool, a ShapeError for shapes that do not fit, a ValueError for a scale that is not finite.
+ * bool, a ShapeError for shapes that do not fit, a ValueError for a scale that is not finite and a dropoutP that is no probability.
  */
 export function scaledDotProductAttention(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  { attnMask, isCausal = false, scale }: AttentionOptions = {},
+  { attnMask, isCausal = false, scale, dropoutP = 0 }: AttentionOptions = {},
 ): Tensor {
   const op = 'scaledDotProductAttention';
   checkReal(op, { q, k, v });
@@ -353,12 +356,17 @@ export function scaledDotProductAttention(
   const lead = broadcastShapes(op, ...[q, k, v].map(({ shape }) => shape.slice(0, -2)));
   const factor = scale ?? 1 / Math.sqrt(e);
   checkOption(op, 'scale', factor, Number.isFinite(factor), 'a finite number');
+  checkProbability(op, dropoutP);
   const mask = attnMask && maskOf(op, attnMask, q, [...lead, t, s]);
   const y = { shape: [...lead, t, ev], dtype: q.dtype };
   if (s === 0 || sizeOf(y.shape) === 0) return full(y.shape, 0, y);
   const operands = [q, k, v].map((x) => broadcastTo(x, [...lead, ...x.shape.slice(-2)]));
   if (mask) operands.push(mask);
   const options = { scale: factor, isCausal };
+  if (dropoutP !== 0) {
+    const weights = dropout(weightsOf(operands[0]!, operands[1]!, mask, options), { p: dropoutP });
+    return matmul(weights, operands[2]!);
+  }
   return (
     Math.max(e, ev) > ATTENTION_WIDTH ? attentionOp.meaning!(operands, options) : attentionOp(operands, options)
   )[0]!;

@@ -3,6 +3,7 @@ import type { Real, Tensor } from 'wasmgrad';
 import * as wasmgrad from 'wasmgrad';
 import activations from '../oracle/activations.json';
 import algebra from '../oracle/algebra.json';
+import attention from '../oracle/attention.json';
 import convolution from '../oracle/convolution.json';
 import losses from '../oracle/losses.json';
 import norms from '../oracle/norms.json';
@@ -78,6 +79,9 @@ const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: O
   topk: ([x], [k, part], options) => wasmgrad.topk(x!, k as number, options)[part as 'values' | 'indices'],
   unique: ([x], [part]) =>
     wasmgrad.unique(x!, { returnInverse: true, returnCounts: true })[part as 'values' | 'inverse' | 'counts']!,
+  // A fourth operand is the mask.
+  scaledDotProductAttention: ([q, k, v, attnMask], _, options) =>
+    wasmgrad.scaledDotProductAttention(q!, k!, v!, { ...(attnMask && { attnMask }), ...options }),
   unsqueeze: ([x], _, { axis }) => wasmgrad.unsqueeze(x!, axis as number),
 };
 
@@ -133,6 +137,7 @@ const fromOracle = (
     ...oracle.cases,
     ...activations.cases,
     ...algebra.cases,
+    ...attention.cases,
     ...losses.cases,
     ...pooling.cases,
     ...upsample.cases,
