@@ -90,7 +90,6 @@ export {
   type MaxPoolOptions,
   maxPool1d,
   maxPool2d,
-  type Pair,
 } from './ops/pooling';
 export {
   bernoulli,
