@@ -4,7 +4,7 @@ import { bytesOf, isReal, type Real } from '../dtype';
 import { DtypeError, OutOfMemoryError } from '../errors';
 import { type Place, type Program, type RecordNote, Segment } from '../machine/program';
 import { show, sizeOf, stridesOf } from '../shape';
-import { type Buffer, cut, type Draft, Emitter, type View } from './emitter';
+import { type Buffer, cut, type Draft, Emitter, type View, wholeOf } from './emitter';
 import { absorb, fold, fuse, settleMaps } from './fuse';
 import { type Graph, type Node, reachable, type Value } from './graph';
 import { shareCommon } from './passes';
@@ -91,13 +91,6 @@ function emitNodes(emitter: Emitter, graph: Graph, nodes: Node[], resolve: (valu
   const cells: Cell[] = [];
   const cellBuffers = new Map<Cell, Buffer>();
   const constants: Buffer[] = [];
-  const whole = ({ shape, dtype }: Value, buffer: Buffer): View => ({
-    buffer,
-    dtype,
-    shape,
-    strides: stridesOf(shape),
-    offset: 0,
-  });
   const cellBuffer = (cell: Cell): Buffer => {
     let buffer = cellBuffers.get(cell);
     if (!buffer) {
@@ -111,15 +104,13 @@ function emitNodes(emitter: Emitter, graph: Graph, nodes: Node[], resolve: (valu
   for (const value of graph.arguments) views.set(value, emitter.temporary(value));
   for (const { origin, outputs } of nodes) {
     const [value] = outputs as [Value];
-    if (origin.kind === 'cell') views.set(value, whole(value, cellBuffer(origin.cell)));
-    else if (origin.kind === 'number') {
-      const buffer: Buffer = { kind: 'number', bytes: 0, offset: 0, value: origin.value };
-      views.set(value, whole(value, buffer));
-    } else if (origin.kind === 'capture') {
+    if (origin.kind === 'cell') views.set(value, wholeOf(value, cellBuffer(origin.cell)));
+    else if (origin.kind === 'number') views.set(value, emitter.number(origin.value, value.dtype));
+    else if (origin.kind === 'capture') {
       const data = origin.tensor.values();
       const buffer: Buffer = { kind: 'constant', bytes: data.byteLength, offset: -1, data };
       constants.push(buffer);
-      views.set(value, whole(value, buffer));
+      views.set(value, wholeOf(value, buffer));
     } else if (origin.kind === 'op') {
       const { op, options } = origin;
       emitter.name = op.name;
@@ -177,12 +168,9 @@ function soleOrder(value: Value, users: Map<Value, (Node | null)[]>): number[] |
 
 /** A result that lies in memory as its permutation does without gaps. */
 function permuted(emitter: Emitter, value: Value, order: readonly number[]): View {
-  const natural = emitter.temporary({ shape: order.map((axis) => value.shape[axis]!), dtype: value.dtype });
-  const strides = new Array<number>(order.length);
-  order.forEach((axis, i) => {
-    strides[axis] = natural.strides[i]!;
-  });
-  return { ...natural, shape: value.shape, strides };
+  const { shape, dtype } = value;
+  const natural = emitter.temporary({ shape: order.map((axis) => shape[axis]!), dtype });
+  return { ...natural, shape, strides: shape.map((_, axis) => natural.strides[order.indexOf(axis)]!) };
 }
 
 function copyOf(emitter: Emitter, view: View): View {
