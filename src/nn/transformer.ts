@@ -160,16 +160,13 @@ export class TransformerDecoderLayer extends TransformerLayer {
 /** Layers one after another, and perhaps a norm behind them. */
 abstract class Stack<L extends Module> extends TorchNamed {
   readonly layers: readonly L[];
+  readonly norm: Module | null;
 
-  constructor(
-    op: string,
-    layer: (i: number) => L,
-    numLayers: number,
-    readonly norm: Module | null,
-  ) {
+  constructor(op: string, layer: (i: number) => L, numLayers: number, norm: Module | null) {
     super();
     checkCounts(op, { numLayers });
     this.layers = Array.from({ length: numLayers }, (_, i) => layer(i));
+    this.norm = norm;
   }
 
   protected through(x: Tensor, each: (layer: L, x: Tensor, i: number) => Tensor): Tensor {

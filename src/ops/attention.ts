@@ -224,7 +224,11 @@ function flopOf(count: number, t: number, s: number, { isCausal }: Attending, co
 const attentionBackwardOp: Defined<Attending> = /* @__PURE__ */ defineExtensionOp<Attending>({
   name: 'attentionBackward',
   version: 1,
-  shape: ([q, k, v]) => [q!, k!, v!],
+  shape: (inputs) => {
+    checkReals('attentionBackward', inputs);
+    checkSame('attentionBackward', inputs);
+    return inputs.slice(0, 3);
+  },
   anyLayout: true,
   readsAnyLayout: true,
   emit: (program, [dq, dk, dv], [q, k, v, y, lse, g, mask], options) => {
