@@ -853,7 +853,7 @@ export const enum AttentionPart {
 /** Words of an operand, and what ROWS and KEYS are multiples of: whole panels in both builds. */
 export const ATTENTION_OPERAND = 5;
 export const ATTENTION_BLOCK = 8;
-/** What tiles of a block may take of scratch, as `attentionBytes` (src/ops/attention.ts) reckons; and E and EV at most. */
+/** What a block may take of scratch, as src/ops/attention.ts reckons; and E and EV at most. */
 export const ATTENTION_BYTES = 524288;
 export const ATTENTION_WIDTH = 512;
 

@@ -6,7 +6,6 @@ import {
   AttentionBackward,
   AttentionPart,
   Op,
-  PANEL_BYTES,
 } from '../../assembly/isa';
 import { bytesOf, checkReals, checkSame } from '../dtype';
 import { DtypeError, ShapeError } from '../errors';
@@ -38,40 +37,12 @@ const MANY_HEADS = 4;
 
 const upTo = (size: number, multiple: number) => Math.ceil(size / multiple) * multiple;
 
-/** What a block takes of scratch: the places of assembly/kernels/attention.ts, in its order. */
-function attentionBytes(bytes: number, rows: number, keys: number, e: number, ev: number, backward: boolean): number {
-  const width = PANEL_BYTES / bytes;
-  const panel = (lines: number, depth: number) => lines * upTo(depth, width / 2) * bytes;
-  const row = (columns: number) => upTo(columns, width) * bytes;
-  const lines = upTo(rows, width);
-  const scores = keys * PANEL_BYTES;
-  if (!backward) {
-    return (
-      PANEL_BYTES +
-      (64 * lines) / width +
-      2 * scores +
-      panel(lines, e) +
-      panel(keys, e) +
-      panel(upTo(ev, width), keys) +
-      lines * row(ev)
-    );
-  }
-  const panels = lines / width;
-  return (
-    PANEL_BYTES * panels +
-    scores * (1 + 2 * panels) +
-    panel(lines, e) +
-    panel(lines, ev) +
-    panel(upTo(e, width), rows) +
-    panel(upTo(ev, width), rows) +
-    panel(keys, e) +
-    panel(keys, ev) +
-    panel(upTo(e, width), keys) +
-    panel(width, ev) +
-    width * row(e) +
-    keys * (row(e) + row(ev))
-  );
-}
+/**
+ * What a block of rows and keys takes of scratch at most: p and s, and of q, g and their like, of k, v and theirs so many copies as
+ * assembly/kernels/attention.ts makes.
+ */
+const scratchBytes = (bytes: number, rows: number, keys: number, columns: number) =>
+  bytes * (2 * rows * keys + (5 * rows + 6 * keys + 16) * upTo(columns, ATTENTION_BLOCK));
 
 /** As many rows or keys as there are, as `most`, and as fit. */
 function blockOf(size: number, most: number, bytes: (block: number) => number): number {
@@ -173,8 +144,9 @@ const attentionOp: Defined<Attending> = /* @__PURE__ */ defineExtensionOp<Attend
   emit: (program, [y, lse], [q, k, v, mask], options) => {
     const bytes = bytesOf(y!.dtype);
     const [t, s, e, ev] = [q!.shape.at(-2)!, k!.shape.at(-2)!, q!.shape.at(-1)!, y!.shape.at(-1)!];
-    const keys = blockOf(s, BLOCK, (block) => attentionBytes(bytes, block, block, e, ev, false));
-    const rows = blockOf(t, ROWS, (block) => attentionBytes(bytes, block, keys, e, ev, false));
+    const columns = Math.max(e, ev);
+    const keys = blockOf(s, BLOCK, (block) => scratchBytes(bytes, block, block, columns));
+    const rows = blockOf(t, ROWS, (block) => scratchBytes(bytes, block, keys, columns));
     const operands = laidOut(program, { q: q!, k: k!, v: v!, ...(mask && { mask }) });
     for (const record of headsOf(q!.shape.slice(0, -2), { ...operands, y: y! })) {
       const count = record.outer * record.heads;
@@ -234,8 +206,9 @@ const attentionBackwardOp: Defined<Attending> = /* @__PURE__ */ defineExtensionO
   emit: (program, [dq, dk, dv], [q, k, v, y, lse, g, mask], options) => {
     const bytes = bytesOf(dq!.dtype);
     const [t, s, e, ev] = [q!.shape.at(-2)!, k!.shape.at(-2)!, q!.shape.at(-1)!, v!.shape.at(-1)!];
-    const keys = blockOf(s, BLOCK, (block) => attentionBytes(bytes, block, block, e, ev, true));
-    const rows = blockOf(t, BLOCK, (block) => attentionBytes(bytes, block, keys, e, ev, true));
+    const columns = Math.max(e, ev);
+    const keys = blockOf(s, BLOCK, (block) => scratchBytes(bytes, block, block, columns));
+    const rows = blockOf(t, BLOCK, (block) => scratchBytes(bytes, block, keys, columns));
     const operands = laidOut(program, { q: q!, k: k!, v: v!, y: y!, g: g!, ...(mask && { mask }) });
     const sums = program.contiguous(lse!);
     for (const record of headsOf(q!.shape.slice(0, -2), { ...operands, dq: dq!, dk: dk!, dv: dv! })) {
@@ -246,8 +219,8 @@ const attentionBackwardOp: Defined<Attending> = /* @__PURE__ */ defineExtensionO
         rows: written(AttentionBackward.DQ, 'dq'),
         keys: { ...written(AttentionBackward.DK, 'dk'), ...written(AttentionBackward.DV, 'dv') },
       };
-      const emit = (part: AttentionPart, parts: number, fields: Record<number, number | Pointer>, columns: number) => {
-        const work = (t * s * (columns + EXP_WORK)) / parts;
+      const emit = (part: AttentionPart, parts: number, fields: Record<number, number | Pointer>, wide: number) => {
+        const work = (t * s * (wide + EXP_WORK)) / parts;
         const { per, chunks } = cut(count * parts, Math.floor(CHUNK_WORK / work));
         program.record(
           Op.ATTENTION_BACKWARD,
@@ -257,14 +230,14 @@ const attentionBackwardOp: Defined<Attending> = /* @__PURE__ */ defineExtensionO
             ...operandFields(Attention.Y, program.read(own.y!.view), own.y!),
             ...operandFields(AttentionBackward.G, program.read(own.g!.view), own.g!),
             ...fields,
-            [Attention.LSE]: program.read({ ...sums, offset: record.first * t }),
+            [Attention.LSE]: program.read({ ...sums, offset: sums.offset + record.first * t }),
             [Attention.ROWS]: rows,
             [Attention.KEYS]: keys,
             [Attention.ITEMS]: per,
             [AttentionBackward.PART]: part,
           },
           [dq!, dk!, dv!],
-          { chunks, flop: flopOf(count, t, s, options, columns), text: `${count} of ${t}×${s}×${e}` },
+          { chunks, flop: flopOf(count, t, s, options, wide), text: `${count} of ${t}×${s}×${e}` },
         );
       };
       if (count >= MANY_HEADS || (t <= rows && s <= keys)) {
