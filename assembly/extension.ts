@@ -1,4 +1,5 @@
 import { Op, Record } from './isa';
+import { attention, attentionBackward } from './kernels/attention';
 import { convolution, convolutionTranspose, convolutionWeight } from './kernels/convolution';
 import { dynamicCopy } from './kernels/dynamic';
 import { averagePool, averagePoolBackward, maxPool, maxPoolBackward } from './kernels/pooling';
@@ -62,6 +63,12 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
       break;
     case Op.LOOP:
       loop(record, scratch);
+      break;
+    case Op.ATTENTION:
+      attention(record, chunk, scratch);
+      break;
+    case Op.ATTENTION_BACKWARD:
+      attentionBackward(record, chunk, scratch);
       break;
   }
 }

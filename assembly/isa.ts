@@ -49,6 +49,8 @@ export const enum Op {
   UPSAMPLE_BACKWARD = 78, // upsample.ts
   SOLVE = 80, // linalg.ts
   CHOLESKY = 81, // linalg.ts
+  ATTENTION = 90, // attention.ts
+  ATTENTION_BACKWARD = 91, // attention.ts
   DYNAMIC_COPY = 96, // dynamic.ts
   LOOP = 97, // loop.ts
 }
@@ -829,6 +831,68 @@ export const enum Loop {
   CARRY_WORDS = 6,
   PART_WORDS = 3,
 }
+
+/**
+ * ATTENTION: y = softmax(SCALE · q·kᵀ + mask)·v over q [T, E], k [S, E], v [S, EV], mask [T, S] (added; 0: none), y [T, EV], for each of
+ * OUTER · HEADS. Where CAUSAL is 1, row t sees keys 0 … t only. Each operand is five words: pointer, and strides (of any kind) along
+ * OUTER, HEADS, rows and columns:
+ *
+ *   ┌─────────┬───────┬──────┬─────┬────────┐
+ *   │ pointer │ outer │ head │ row │ column │
+ *   └─────────┴───────┴──────┴─────┴────────┘
+ *
+ * The order is a law (Dao et al. 2022, algorithm 1). Scores are sums over e in rising order, times SCALE, plus the mask. Keys are cut into
+ * blocks of KEYS; for each block of a row, with m the largest score so far (0 while all are -∞) and α = exp(m of before - m):
+ * p = exp(score - m), l = l·α + Σ p, o = o·α + Σ p·v, the sums in rising order from 0. In the end y = o · (1 / l) and LSE [OUTER, HEADS, T],
+ * contiguous, is m + log l; a row that sees nothing has y = 0 and LSE = 0.
+ * An item is ROWS rows; items count along rows, then heads. A chunk runs ITEMS. ROWS is no part of the law.
+ */
+export const enum Attention {
+  OUTER = 3,
+  HEADS = 4,
+  T = 5,
+  S = 6,
+  E = 7,
+  EV = 8,
+  CAUSAL = 9,
+  SCALE = 10, // f64, two words
+  ROWS = 12, // a multiple of ATTENTION_BLOCK
+  KEYS = 13, // likewise
+  ITEMS = 14,
+  LSE = 15,
+  Q = 16,
+  K = 21,
+  V = 26,
+  MASK = 31,
+  Y = 36,
+  WORDS = 41,
+}
+/**
+ * From what ATTENTION took and wrote and the cotangent g [T, EV] of y: p = exp(score - LSE), δ = Σ g·y, s = (p · (g·vᵀ - δ)) · SCALE, and
+ * DQ = s·k, DK = sᵀ·q, DV = pᵀ·g. Rows are cut into blocks of ROWS, keys into blocks of KEYS, sums go in rising order from 0 within a block
+ * (δ's over all EV), and those of blocks add in rising order; blocks that CAUSAL hides are left out.
+ * PART says what an item is: all of a head, or KEYS keys of one (DK and DV), or ROWS rows of one (DQ); the pointers of what it does not
+ * write are 0. Items count along those, then heads. A chunk runs ITEMS.
+ */
+export const enum AttentionBackward {
+  G = 41, // up to here as Attention
+  DQ = 46,
+  DK = 51,
+  DV = 56,
+  PART = 61,
+  WORDS = 62,
+}
+export const enum AttentionPart {
+  HEAD = 0,
+  KEYS = 1,
+  ROWS = 2,
+}
+/** Words of an operand, and what ROWS and KEYS are multiples of: whole panels in both builds. */
+export const ATTENTION_OPERAND = 5;
+export const ATTENTION_BLOCK = 8;
+/** What a block may take of scratch, as src/ops/attention.ts reckons; and E and EV at most. */
+export const ATTENTION_BYTES = 524288;
+export const ATTENTION_WIDTH = 512;
 
 /** COMMIT: ends the run here, with Status.NON_FINITE or Status.FAULT, if one was seen. One chunk. */
 export const enum Commit {

@@ -46,9 +46,9 @@ export interface Workload {
 }
 
 /** A layer's weights [out, in, …] and biases, and so on. */
-function initialise(model: nn.Sequential): void {
+function initialise(parameters: nn.Parameter[]): void {
   let inputs = 0;
-  for (const [i, parameter] of model.parameters().entries()) {
+  for (const [i, parameter] of parameters.entries()) {
     if (parameter.shape.length > 1) inputs = sizeOf(parameter.shape.slice(1));
     const bound = Math.fround(1 / Math.sqrt(inputs));
     const values = uniform(parameter.size, 100 + i).map((value) => Math.fround(value * 2 - 1) * bound);
@@ -58,7 +58,7 @@ function initialise(model: nn.Sequential): void {
 
 /** A compiled step, called with one batch after the other: they are copied into the core's memory in every call. */
 function prepareStep(
-  model: nn.Sequential,
+  model: nn.Module,
   optimizer: optim.Optimizer,
   loss: (prediction: Tensor, target: Tensor) => Tensor,
   xs: Tensor[],
@@ -90,7 +90,7 @@ const batchesOf = (count: number, make: (i: number) => Tensor) => Array.from({ l
 function regression(batch: number, inputs: number, outputs: number): Workload['prepare'] {
   return (threads) => {
     const model = new nn.Sequential(new nn.Linear(inputs, outputs), new nn.ReLU());
-    initialise(model);
+    initialise(model.parameters());
     const w = tensor(uniform(outputs * inputs, 1), { shape: [outputs, inputs] });
     const b = tensor(uniform(outputs, 2));
     const xs = batchesOf(BATCHES, (i) => tensor(uniform(batch * inputs, 10 + i), { shape: [batch, inputs] }));
@@ -103,7 +103,7 @@ function regression(batch: number, inputs: number, outputs: number): Workload['p
 function classification(shape: number[], layers: () => nn.Module[]): Workload['prepare'] {
   return (threads) => {
     const model = new nn.Sequential(...layers());
-    initialise(model);
+    initialise(model.parameters());
     const xs = batchesOf(BATCHES, (i) => tensor(uniform(sizeOf(shape), 10 + i), { shape }));
     const ys = batchesOf(BATCHES + 1, (i) =>
       tensor(Int32Array.from(uniform(shape[0]!, 50 + i), (value) => Math.fround(value * 10))),
@@ -125,6 +125,21 @@ const leNet = (batch: number) =>
     ...[new nn.Conv2d(8, 16, 5), new nn.ReLU(), new nn.MaxPool2d(2)],
     ...[new nn.Flatten(), new nn.Linear(256, 10)],
   ]);
+
+/** One block of a transformer (Vaswani et al. 2017; norms first), which is to make some numbers of others. */
+function transformer(batch: number, length: number, width: number, heads: number): Workload['prepare'] {
+  return (threads) => {
+    const options = { dimFeedforward: 4 * width, dropout: 0, normFirst: true, batchFirst: true };
+    const model = new nn.TransformerEncoderLayer(width, heads, options);
+    // Norms, which come last, start as they do.
+    initialise(model.parameters().slice(0, 8));
+    const shape = [batch, length, width];
+    const of = (stream: number) => tensor(uniform(sizeOf(shape), stream), { shape });
+    const xs = batchesOf(BATCHES, (i) => of(10 + i));
+    const ys = batchesOf(BATCHES + 1, (i) => of(50 + i));
+    return prepareStep(model, new optim.Adam(model.parameters()), mseLoss, xs, ys, threads);
+  };
+}
 
 /** A program whose operands are cells, which lie in the core's memory: what is timed copies nothing in or out. */
 function prepareProgram(f: () => Tensor[], threads: number, fast = false): Prepared {
@@ -230,6 +245,7 @@ export const workloads: Workload[] = [
   relaxed(512, 512, 512),
   convolution(32, 16, 32, 32),
   { name: 'W4', threads: onBoth, prepare: leNet(32), work: null },
+  { name: 'W6', threads: onBoth, prepare: transformer(8, 64, 64, 4), work: null },
   pass('relu', 2, relu),
   pass('add', 3, add),
   pass('sum', 1, (x) => sum(x)),

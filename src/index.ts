@@ -16,11 +16,13 @@ export { defineOp } from './graph/define-op';
 export { memory } from './graph/execute';
 export type { Op, OpDefinition, Residuals } from './graph/op';
 export { assign } from './graph/trace';
+export { type RotaryOptions, rotaryEmbedding, sinusoidalEncoding } from './nn/embedding';
 export * as nn from './nn/index';
 export * from './nn/loss/index';
 export { type MixupOptions, mixup } from './nn/mixup';
 export { Module, Parameter, type StateDict } from './nn/module';
 export * from './ops/activation';
+export { type AttentionOptions, scaledDotProductAttention } from './ops/attention';
 export {
   type ConvolutionOptions,
   type ConvolutionTransposeOptions,

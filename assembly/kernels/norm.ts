@@ -143,7 +143,8 @@ function sumGroup(
 
 /** The sum of what lies at `blocks`, and of `totals` of as many before. */
 function total(blocks: usize, totals: usize, count: i32, full: i32, scratch: usize): real {
-  const last = sumSpan(scratch + blocks, count, 0);
+  // One block's sum, which is never -0, is the sum.
+  const last = count == 1 ? load<real>(scratch + blocks) : sumSpan(scratch + blocks, count, 0);
   if (full == 0) return last;
   store<real>(scratch + totals + (<usize>full << SHIFT), last);
   return sumSpan(scratch + totals, full + 1, scratch + SPARE);

@@ -46,7 +46,12 @@ def classification(shape, classes):
     return xs, [(uniform(shape[:1], 50 + i) * classes).astype(np.int64) for i in range(BATCHES + 1)]
 
 
-def builder(sgd_step, adam_step, gemm, elementwise, convolution=None, le_net=None):
+def sequences(shape):
+    """Numbers, and others to be made of them, one batch more."""
+    return [[uniform(shape, first + i) for i in range(count)] for first, count in ((10, BATCHES), (50, BATCHES + 1))]
+
+
+def builder(sgd_step, adam_step, gemm, elementwise, convolution=None, le_net=None, transformer=None):
     """The workloads by name, of a library's kinds."""
 
     def build(name):
@@ -62,6 +67,8 @@ def builder(sgd_step, adam_step, gemm, elementwise, convolution=None, le_net=Non
             return gemm(m, k, n, arguments[1])
         if kind == "W4":
             return le_net(32)
+        if kind == "W6":
+            return transformer(8, 64, 64, 4)
         if kind == "W7":
             return elementwise(arguments[0], 4_000_000)
         if kind == "conv":

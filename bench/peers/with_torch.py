@@ -5,7 +5,7 @@ import os
 
 import torch
 import torch.nn.functional as F
-from peer import classification, layers, parameters, regression, serve, uniform
+from peer import classification, layers, parameters, regression, sequences, serve, uniform
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
@@ -56,13 +56,26 @@ def le_net(batch):
 
 
 def classifier(shape, classes, initial, model):
-    xs, ys = map(tensors, classification(shape, classes))
+    return training(initial, map(tensors, classification(shape, classes)), lambda x, y: F.cross_entropy(model(x), y))
+
+
+def transformer(batch, length, width, heads):
+    model = torch.nn.TransformerEncoderLayer(width, heads, 4 * width, 0.0, batch_first=True, norm_first=True)
+    shapes = (3 * width, width), (width, width), (4 * width, width), (width, 4 * width)
+    with torch.no_grad():
+        for parameter, value in zip(model.parameters(), tensors(parameters(shapes))):
+            parameter.copy_(value)
+    batches = map(tensors, sequences((batch, length, width)))
+    return training(list(model.parameters()), batches, lambda x, y: F.mse_loss(model(x), y))
+
+
+def training(initial, batches, loss_of):
+    xs, ys = batches
     optimizer = torch.optim.Adam(initial, lr=1e-3, foreach=True)
     batches = zip(itertools.cycle(xs), itertools.cycle(ys))
 
     def step():
-        x, y = next(batches)
-        loss = F.cross_entropy(model(x), y)
+        loss = loss_of(*next(batches))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -109,4 +122,4 @@ def convolution(batch, channels, outputs, size, kernel):
     return call
 
 
-serve(torch.__version__, sgd_step, adam_step, gemm, elementwise, convolution, le_net)
+serve(torch.__version__, sgd_step, adam_step, gemm, elementwise, convolution, le_net, transformer)

@@ -117,6 +117,11 @@ export interface RecordOptions {
   text?: string;
 }
 
+/** All of a buffer, row-major. */
+export function wholeOf({ shape, dtype }: Aval, buffer: Buffer): View {
+  return { buffer, dtype, shape, strides: stridesOf(shape), offset: 0 };
+}
+
 export function isContiguous(view: View): boolean {
   if (sizeOf(view.shape) === 0) return true;
   const natural = stridesOf(view.shape);
@@ -178,14 +183,13 @@ export class Emitter {
   }
 
   /** A fresh buffer in the arena for a value. */
-  temporary({ shape, dtype }: Aval): View {
-    const buffer: Buffer = { kind: 'arena', bytes: sizeOf(shape) * bytesOf(dtype), offset: -1 };
-    return { buffer, dtype, shape, strides: stridesOf(shape), offset: 0 };
+  temporary(aval: Aval): View {
+    return wholeOf(aval, { kind: 'arena', bytes: sizeOf(aval.shape) * bytesOf(aval.dtype), offset: -1 });
   }
 
   /** A plain number as an operand. */
   number(value: number, dtype: DType): View {
-    return { buffer: { kind: 'number', bytes: 0, offset: 0, value }, dtype, shape: [], strides: [], offset: 0 };
+    return wholeOf({ shape: [], dtype }, { kind: 'number', bytes: 0, offset: 0, value });
   }
 
   read(view: View): Pointer {

@@ -3,8 +3,8 @@ import type { Cell } from '../cell';
 import { bytesOf, isReal, type Real } from '../dtype';
 import { DtypeError, OutOfMemoryError } from '../errors';
 import { type Place, type Program, type RecordNote, Segment } from '../machine/program';
-import { type Aval, show, sizeOf, stridesOf } from '../shape';
-import { type Buffer, cut, type Draft, Emitter, type View } from './emitter';
+import { show, sizeOf } from '../shape';
+import { type Buffer, cut, type Draft, Emitter, type View, wholeOf } from './emitter';
 import { absorb, fold, fuse, readersOf, settleMaps } from './fuse';
 import { type Graph, type Node, reachable, type Value } from './graph';
 import type { Patch } from './op';
@@ -104,20 +104,13 @@ function emitNodes(
   const cells: Cell[] = [];
   const cellBuffers = new Map<Cell, Buffer>();
   const constants: Buffer[] = [];
-  const whole = ({ shape, dtype }: Aval, buffer: Buffer): View => ({
-    buffer,
-    dtype,
-    shape,
-    strides: stridesOf(shape),
-    offset: 0,
-  });
   const cellView = (cell: Cell): View => {
     let buffer = cellBuffers.get(cell);
     if (!buffer) {
       buffer = { kind: 'cell', bytes: cell.bytes, offset: 0, cell: cells.push(cell) - 1 };
       cellBuffers.set(cell, buffer);
     }
-    return whole(cell, buffer);
+    return wholeOf(cell, buffer);
   };
   const view = (value: Value): View => views.get(value)!;
   const users = usersOf(nodes, results, resolve);
@@ -125,14 +118,12 @@ function emitNodes(
   for (const { origin, outputs } of nodes) {
     const [value] = outputs as [Value];
     if (origin.kind === 'cell') views.set(value, cellView(origin.cell));
-    else if (origin.kind === 'number') {
-      const buffer: Buffer = { kind: 'number', bytes: 0, offset: 0, value: origin.value };
-      views.set(value, whole(value, buffer));
-    } else if (origin.kind === 'capture') {
+    else if (origin.kind === 'number') views.set(value, emitter.number(origin.value, value.dtype));
+    else if (origin.kind === 'capture') {
       const data = origin.tensor.values();
       const buffer: Buffer = { kind: 'constant', bytes: data.byteLength, offset: -1, data };
       constants.push(buffer);
-      views.set(value, whole(value, buffer));
+      views.set(value, wholeOf(value, buffer));
     } else if (origin.kind === 'op') {
       const { op, options } = origin;
       emitter.name = op.name;
@@ -146,8 +137,10 @@ function emitNodes(
           views.set(output, ins.at(i - outputs.length)!);
         });
       } else {
-        const order = op.anyLayout ? soleOrder(value, users) : null;
-        const outs = order ? [permuted(emitter, value, order)] : outputs.map((output) => emitter.temporary(output));
+        const outs = outputs.map((output) => {
+          const order = op.anyLayout ? soleOrder(output, users) : null;
+          return order ? permuted(emitter, output, order) : emitter.temporary(output);
+        });
         outputs.forEach((output, i) => {
           views.set(output, outs[i]!);
         });
@@ -172,11 +165,13 @@ function usersOf(nodes: Node[], results: Value[], resolve: (value: Value) => Val
   return users;
 }
 
-/** The order in which all users of a value permute it, if that is all they do with it. */
+/** The order in which all users of a value permute it, but for those to which its layout is all the same. */
 function soleOrder(value: Value, users: Map<Value, (Node | null)[]>): number[] | null {
   let sole: number[] | null = null;
   for (const user of users.get(value) ?? []) {
-    if (user?.origin.kind !== 'op' || user.origin.op.name !== 'permute') return null;
+    if (user?.origin.kind !== 'op') return null;
+    if (user.origin.op.readsAnyLayout) continue;
+    if (user.origin.op.name !== 'permute') return null;
     const { order } = user.origin.options as { order: number[] };
     if (sole && String(sole) !== String(order)) return null;
     sole = order;
@@ -186,12 +181,9 @@ function soleOrder(value: Value, users: Map<Value, (Node | null)[]>): number[] |
 
 /** A result that lies in memory as its permutation does without gaps. */
 function permuted(emitter: Emitter, value: Value, order: readonly number[]): View {
-  const natural = emitter.temporary({ shape: order.map((axis) => value.shape[axis]!), dtype: value.dtype });
-  const strides = new Array<number>(order.length);
-  order.forEach((axis, i) => {
-    strides[axis] = natural.strides[i]!;
-  });
-  return { ...natural, shape: value.shape, strides };
+  const { shape, dtype } = value;
+  const natural = emitter.temporary({ shape: order.map((axis) => shape[axis]!), dtype });
+  return { ...natural, shape, strides: shape.map((_, axis) => natural.strides[order.indexOf(axis)]!) };
 }
 
 function copyOf(emitter: Emitter, view: View): View {

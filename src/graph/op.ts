@@ -38,6 +38,8 @@ export interface OpDefinition<O extends object> {
   patch?: (cell: Cell, value: Value) => Patch | null;
   /** Whether `emit` can write results with any strides: where only a permutation of one is used, it is written permuted. */
   anyLayout?: boolean;
+  /** Whether `emit` reads operands with any strides as it reads others: it has no say in how they are laid out. */
+  readsAnyLayout?: boolean;
   /** In place of `emit`, for an op that only looks at its input's memory differently; null where that takes a copy. */
   view?: (x: View, out: Aval, options: O) => View | null;
   /**

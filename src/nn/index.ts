@@ -1,4 +1,5 @@
 export * from './activation';
+export { type AttendOptions, KeyValueCache, MultiheadAttention, type MultiheadAttentionOptions } from './attention';
 export {
   Conv1d,
   Conv2d,
@@ -8,6 +9,7 @@ export {
   type ConvTransposeOptions,
 } from './convolution';
 export { Dropout, Dropout1d, Dropout2d, StochasticDepth } from './dropout';
+export { Embedding, type EmbeddingOptions } from './embedding';
 export * as init from './init';
 export { Flatten, Linear } from './linear';
 export { Module, Parameter, Sequential } from './module';
@@ -22,4 +24,13 @@ export {
   MaxPool1d,
   MaxPool2d,
 } from './pooling';
+export {
+  type DecodeOptions,
+  type EncodeOptions,
+  TransformerDecoder,
+  TransformerDecoderLayer,
+  TransformerEncoder,
+  TransformerEncoderLayer,
+  type TransformerLayerOptions,
+} from './transformer';
 export { Upsample } from './upsample';

@@ -3,6 +3,7 @@ import type { Real, Tensor } from 'wasmgrad';
 import * as wasmgrad from 'wasmgrad';
 import activations from '../oracle/activations.json';
 import algebra from '../oracle/algebra.json';
+import attention from '../oracle/attention.json';
 import convolution from '../oracle/convolution.json';
 import dynamic from '../oracle/dynamic.json';
 import losses from '../oracle/losses.json';
@@ -81,6 +82,9 @@ const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: O
   topk: ([x], [k, part], options) => wasmgrad.topk(x!, k as number, options)[part as 'values' | 'indices'],
   unique: ([x], [part]) =>
     wasmgrad.unique(x!, { returnInverse: true, returnCounts: true })[part as 'values' | 'inverse' | 'counts']!,
+  // A fourth operand is the mask.
+  scaledDotProductAttention: ([q, k, v, attnMask], _, options) =>
+    wasmgrad.scaledDotProductAttention(q!, k!, v!, { ...(attnMask && { attnMask }), ...options }),
   unsqueeze: ([x], _, { axis }) => wasmgrad.unsqueeze(x!, axis as number),
 };
 
@@ -136,6 +140,7 @@ const fromOracle = (
     ...oracle.cases,
     ...activations.cases,
     ...algebra.cases,
+    ...attention.cases,
     ...losses.cases,
     ...pooling.cases,
     ...upsample.cases,
@@ -217,6 +222,8 @@ const bigIndex = integers([5003], 3, 0, 301);
 const wide = numbers([3, 9001], 4);
 const tall = numbers([2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2], 13);
 const other = numbers([1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1], 14);
+// Queries, keys and values.
+const rows = [numbers([301, 20], 15, -0.5, 0.5), numbers([187, 20], 16), numbers([187, 9], 17)];
 const nearOne = numbers([4, 4500], 7, 0.999, 1.001);
 
 const bytes = plain('u8', [6], [0, 1, 7, 7, 200, 255]);
@@ -357,6 +364,9 @@ const ownCases: OpCase[] = [
   own('softmax', [big], softmaxOf(big, 1, false), { options: { axis: 1 } }),
   own('logSoftmax', [wide], softmaxOf(wide, 1, true)),
   own('logSoftmax', [big], softmaxOf(big, 0, true), { options: { axis: 0 } }),
+  own('scaledDotProductAttention', rows, product(softmaxOf(product(rows[0]!, flipped(rows[1]!)), 1, false), rows[2]!), {
+    options: { scale: 1 },
+  }),
   own('layerNorm', [big], standardized(big, 1), { positional: [[187]] }),
   own('layerNorm', [wide], standardized(wide, 1), { positional: [[9001]] }),
   own('batchNorm', [big, constant([187], 0), constant([187], 1)], standardized(big, 0), {

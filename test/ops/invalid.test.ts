@@ -143,7 +143,9 @@ import {
   reshape,
   rmsNorm,
   roll,
+  rotaryEmbedding,
   round,
+  scaledDotProductAttention,
   scatter,
   scatterAdd,
   selu,
@@ -151,6 +153,7 @@ import {
   sign,
   silu,
   sin,
+  sinusoidalEncoding,
   slice,
   smoothL1Loss,
   softmax,
@@ -904,6 +907,53 @@ const bad: Bad[] = [
     refuse(name, 'BAD_VALUE', 'an axis too far', [x23], (x) => f(x!, { axis: 2 }), 'axis 2'),
   ]),
   refuse('clamp', 'BAD_VALUE', 'no bounds', [x4], (x) => clamp(x!, {}), 'min or max', 'neither'),
+  // attention
+  ...(
+    [
+      ['DTYPE_MISMATCH', 'whole numbers', [labels(1, 2), x23, x23], 'q must', 'i32[2]'],
+      [
+        'DTYPE_MISMATCH',
+        'keys of another precision',
+        [x23, zeros([2, 3], { dtype: 'f64' }), x23],
+        'k of',
+        'f64',
+        'f32',
+      ],
+      ['SHAPE_MISMATCH', 'a vector', [zeros([3]), x23, x23], 'q must', '[..., T, E]', '[3]'],
+      ['SHAPE_MISMATCH', 'keys of another width', [x23, zeros([2, 4]), x23], 'k and q', '[2, 4]', '[2, 3]'],
+      ['SHAPE_MISMATCH', 'fewer values than keys', [x23, x23, zeros([1, 3])], 'v and k', '[1, 3]', '[2, 3]'],
+      ['SHAPE_MISMATCH', 'empty rows', [zeros([2, 0]), zeros([2, 0]), x23], 'q must', '[2, 0]'],
+      ['SHAPE_MISMATCH', 'other leading axes', [zeros([2, 2, 3]), zeros([3, 2, 3]), x23], '[2]', '[3]'],
+    ] as [ErrorCode, string, Tensor[], ...string[]][]
+  ).map(([code, what, inputs, ...says]) =>
+    refuse(
+      'scaledDotProductAttention',
+      code,
+      what,
+      inputs,
+      (q, k, v) => scaledDotProductAttention(q!, k!, v!),
+      ...says,
+    ),
+  ),
+  ...(
+    [
+      ['DTYPE_MISMATCH', 'a whole mask', { attnMask: labels(0, 1) }, 'attnMask', 'i32', 'bool or f32'],
+      ['DTYPE_MISMATCH', 'a mask that is no tensor', { attnMask: [true] }, 'attnMask', 'object'],
+      ['SHAPE_MISMATCH', 'a mask of other keys', { attnMask: zeros([2, 3]) }, 'attnMask', '[2, 3]', '[2, 2]'],
+      ['SHAPE_MISMATCH', 'a mask of more axes', { attnMask: zeros([1, 2, 2]) }, 'attnMask', '[1, 2, 2]', '[2, 2]'],
+      ['BAD_VALUE', 'an infinite scale', { scale: Number.POSITIVE_INFINITY }, 'scale', 'Infinity'],
+      ['BAD_VALUE', 'a dropout above 1', { dropoutP: 2 }, 'p must', '2'],
+    ] as [ErrorCode, string, object, ...string[]][]
+  ).map(([code, what, options, ...says]) =>
+    refuse(
+      'scaledDotProductAttention',
+      code,
+      what,
+      [x23, x23, x23],
+      (q, k, v) => scaledDotProductAttention(q!, k!, v!, options),
+      ...says,
+    ),
+  ),
   // normalisation
   ...Object.entries({
     batchNorm: (x: Tensor, ...rest: Tensor[]) => batchNorm(x, null, null, rest[0], rest[1], { training: true }),
@@ -2348,6 +2398,76 @@ describe('values are refused where tensors are made', () => {
     ['no lengths', () => new nn.LayerNorm([]), 'BAD_VALUE', 'nn.LayerNorm', ['normalizedShape', '[]']],
     ['a negative eps', () => new nn.RMSNorm(3, { eps: -1 }), 'BAD_VALUE', 'nn.RMSNorm', ['eps', '-1']],
     ['fans of a vector', () => nn.init.heNormal()([3]), 'SHAPE_MISMATCH', 'init.heNormal', ['[3]']],
+    [
+      'heads that do not divide the width',
+      () => new nn.MultiheadAttention(6, 4),
+      'BAD_VALUE',
+      'nn.MultiheadAttention',
+      ['numHeads', '6', '4'],
+    ],
+    [
+      'queries without a sequence',
+      () => new nn.MultiheadAttention(4, 2).forward(x4),
+      'SHAPE_MISMATCH',
+      'nn.MultiheadAttention',
+      ['[T, N, E]', '[4]'],
+    ],
+    [
+      'a mask of other queries',
+      () =>
+        new nn.MultiheadAttention(4, 2).forward(zeros([3, 2, 4]), undefined, undefined, { attnMask: zeros([2, 3]) }),
+      'SHAPE_MISMATCH',
+      'nn.MultiheadAttention',
+      ['attnMask', '[2, 3]', '[3, 3] or [4, 3, 3]'],
+    ],
+    [
+      'a padding mask of whole numbers',
+      () => new nn.MultiheadAttention(4, 2).forward(x23, x23, x23, { keyPaddingMask: i3 }),
+      'SHAPE_MISMATCH',
+      'linear',
+      ['[2, 1, 3]', '[4, 4]'],
+    ],
+    [
+      'a whole mask',
+      () => new nn.MultiheadAttention(3, 1).forward(x23, x23, x23, { keyPaddingMask: labels(0, 1) }),
+      'DTYPE_MISMATCH',
+      'nn.MultiheadAttention',
+      ['keyPaddingMask', 'i32'],
+    ],
+    [
+      'a cache that is too small',
+      () => {
+        const layer = new nn.MultiheadAttention(3, 1);
+        layer.forward(x23, x23, x23, { cache: layer.cache(1, 1) });
+      },
+      'SHAPE_MISMATCH',
+      'nn.MultiheadAttention',
+      ['1 positions', '2'],
+    ],
+    [
+      'an unknown activation',
+      () => new nn.TransformerEncoderLayer(4, 2, { activation: 'tanh' as 'relu' }),
+      'BAD_VALUE',
+      'nn.TransformerEncoderLayer',
+      ['activation', 'tanh', 'relu or gelu'],
+    ],
+    [
+      'no layers',
+      () => new nn.TransformerDecoder(() => new nn.TransformerDecoderLayer(4, 2), 0),
+      'BAD_VALUE',
+      'nn.TransformerDecoder',
+      ['numLayers', '0'],
+    ],
+    [
+      'padding beyond the rows',
+      () => new nn.Embedding(3, 2, { paddingIdx: 3 }),
+      'BAD_VALUE',
+      'nn.Embedding',
+      ['paddingIdx', '3', '-3 to 2'],
+    ],
+    ['an odd width', () => sinusoidalEncoding(4, 3), 'BAD_VALUE', 'sinusoidalEncoding', ['dim', '3', 'even']],
+    ['half a pair', () => rotaryEmbedding(x23), 'BAD_VALUE', 'rotaryEmbedding', ['E must', '3', 'even']],
+    ['a single row', () => rotaryEmbedding(x4), 'SHAPE_MISMATCH', 'rotaryEmbedding', ['[..., T, E]', '[4]']],
     ['no parameters', () => new optim.SGD([]), 'BAD_VALUE', 'optim.SGD', ['parameters']],
     [
       'a negative rate',

@@ -84,11 +84,11 @@ def with_tensors(options):
     return {key: written.get(type(value), lambda same: same)(value) for key, value in options.items()}
 
 
-def record(name):
-    """Runs the groups and writes their cases."""
+def record(name, **more):
+    """Runs the groups and writes their cases, and what else there is."""
     global rng
     for run in groups:
         rng = np.random.RandomState(zlib.crc32(run.__name__.encode()))
         run()
-    write(name, {'torch': torch.__version__, 'cases': cases})
+    write(name, {'torch': torch.__version__, 'cases': cases, **more})
     print(f'{len(cases)} cases of {len({entry["op"] for entry in cases})} ops')

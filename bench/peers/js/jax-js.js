@@ -83,7 +83,29 @@ const leNet = (batch) =>
     },
   );
 
-function classifier(shape, initial, model, [lr, beta1, beta2, eps] = [1e-3, 0.9, 0.999, 1e-8]) {
+/** A transformer's block, norms first. */
+function transformer(batch, length, width, heads) {
+  const initial = parameters([
+    [3 * width, width],
+    [width, width],
+    [4 * width, width],
+    [width, 4 * width],
+  ]);
+  const norms = [np.ones([width]), np.zeros([width]), np.ones([width]), np.zeros([width])];
+  const norm = (x, weight, bias) => nn.standardize(x, -1, { epsilon: 1e-5 }).mul(weight).add(bias);
+  const model = ([wIn, bIn, wOut, bOut, w1, b1, w2, b2, g1, h1, g2, h2], x) => {
+    const rows = dense(norm(x.ref, g1, h1), wIn, bIn).reshape([batch, length, 3, heads, width / heads]);
+    const [q, k, v] = np.split(rows, 3, 2).map((one) => one.reshape([batch, length, heads, width / heads]));
+    const y = x.add(dense(nn.dotProductAttention(q, k, v).reshape([batch, length, width]), wOut, bOut));
+    return y.ref.add(dense(nn.relu(dense(norm(y, g2, h2), w1, b1)), w2, b2));
+  };
+  const shape = [batch, length, width];
+  const ys = Array.from({ length: BATCHES + 1 }, (_, i) => array(uniform(batch * length * width, 50 + i), shape));
+  const loss = (p, x, y) => np.square(model(p, x).sub(y)).mean();
+  return training([...initial, ...norms], batches(...shape), ys, loss);
+}
+
+function classifier(shape, initial, model) {
   const [batch, classes] = [shape[0], initial.at(-1).shape[0]];
   const xs = batches(...shape);
   const ys = Array.from({ length: BATCHES + 1 }, (_, i) => {
@@ -98,6 +120,11 @@ function classifier(shape, initial, model, [lr, beta1, beta2, eps] = [1e-3, 0.9,
       .mul(y)
       .sum()
       .mul(-1 / batch);
+  return training(initial, xs, ys, loss);
+}
+
+/** A step with Adam, through the batches. */
+function training(initial, xs, ys, loss, [lr, beta1, beta2, eps] = [1e-3, 0.9, 0.999, 1e-8]) {
   const step = jit((p, m, v, x, y, rate, scale) => {
     const [value, g] = valueAndGrad(loss)(ref(p), x, y);
     const ms = m.map((mi, i) => mi.mul(beta1).add(g[i].ref.mul(1 - beta1)));
@@ -142,6 +169,7 @@ await serve(manifest.dependencies['@jax-js/jax'], (workload) => {
   if (kind === 'W2') return adamStep(64, [784, 128, 10]);
   if (kind === 'W2b') return adamStep(128, [784, 512, 512, 10]);
   if (kind === 'W4') return leNet(32);
+  if (kind === 'W6') return transformer(8, 64, 64, 4);
   if (kind === 'W7') return pass(op);
   throw new Error(workload);
 });

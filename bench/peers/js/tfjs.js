@@ -7,9 +7,10 @@ import { serve, threads } from './serve';
 const FLOATS = 4_000_000;
 
 /** Variables of dense layers: weights [out, in] and biases. */
-function layers(sizes) {
-  return sizes.slice(1).flatMap((outputs, i) => {
-    const inputs = sizes[i];
+const layers = (sizes) => parameters(sizes.slice(1).map((outputs, i) => [outputs, sizes[i]]));
+
+function parameters(shapes) {
+  return shapes.flatMap(([outputs, inputs], i) => {
     const bound = Math.fround(1 / Math.sqrt(inputs));
     const make = (shape, stream) =>
       tf.variable(
@@ -23,8 +24,8 @@ function layers(sizes) {
 }
 
 const dense = (x, w, b) => tf.add(tf.matMul(x, w, false, true), b);
-const batches = (batch, inputs) =>
-  Array.from({ length: BATCHES }, (_, i) => tf.tensor(uniform(batch * inputs, 10 + i), [batch, inputs]));
+const batches = (...shape) =>
+  Array.from({ length: BATCHES }, (_, i) => tf.tensor(uniform(tf.util.sizeFromShape(shape), 10 + i), shape));
 
 /** Returns a step that goes through the batches and returns the loss, a tensor. */
 function stepOf(optimizer, xs, ys, loss) {
@@ -61,6 +62,36 @@ function adamStep(batch, sizes) {
   return stepOf(tf.train.adam(1e-3, 0.9, 0.999, 1e-8), batches(batch, sizes[0]), ys, loss);
 }
 
+/** A transformer's block, norms first. Weights are multiplied with rows of all sequences at once, as two axes are faster than three. */
+function transformer(batch, length, width, heads) {
+  const shapes = [
+    [3 * width, width],
+    [width, width],
+    [4 * width, width],
+    [width, 4 * width],
+  ];
+  const [wIn, bIn, wOut, bOut, w1, b1, w2, b2] = parameters(shapes);
+  const [g1, h1, g2, h2] = [1, 0, 1, 0].map((value) => tf.variable(tf.fill([width], value)));
+  const norm = (x, weight, bias) => {
+    const centred = tf.sub(x, tf.mean(x, -1, true));
+    const variance = tf.mean(tf.square(centred), -1, true);
+    return tf.add(tf.mul(tf.div(centred, tf.sqrt(tf.add(variance, 1e-5))), weight), bias);
+  };
+  const model = (x) => {
+    const rows = tf.reshape(dense(norm(x, g1, h1), wIn, bIn), [batch, length, 3, heads, width / heads]);
+    const [q, k, v] = tf.unstack(tf.transpose(rows, [2, 0, 3, 1, 4]));
+    const weights = tf.softmax(tf.mul(tf.matMul(q, k, false, true), Math.sqrt(heads / width)));
+    const joined = tf.reshape(tf.transpose(tf.matMul(weights, v), [0, 2, 1, 3]), [batch * length, width]);
+    const y = tf.add(x, dense(joined, wOut, bOut));
+    return tf.add(y, dense(tf.relu(dense(norm(y, g2, h2), w1, b1)), w2, b2));
+  };
+  const ys = Array.from({ length: BATCHES + 1 }, (_, i) =>
+    tf.tensor(uniform(batch * length * width, 50 + i), [batch * length, width]),
+  );
+  const loss = (x, y) => tf.mean(tf.squaredDifference(model(x), y));
+  return stepOf(tf.train.adam(1e-3, 0.9, 0.999, 1e-8), batches(batch * length, width), ys, loss);
+}
+
 function pass(op) {
   const [x, y] = [tf.tensor(centred(FLOATS, 1)), tf.tensor(uniform(FLOATS, 2))];
   const calls = {
@@ -81,6 +112,7 @@ function prepare(workload) {
   if (kind === 'W1') return sgdStep(512, 10, 2);
   if (kind === 'W2') return adamStep(64, [784, 128, 10]);
   if (kind === 'W2b') return adamStep(128, [784, 512, 512, 10]);
+  if (kind === 'W6') return transformer(8, 64, 64, 4);
   if (kind === 'W7') return pass(op);
   throw new Error(workload);
 }
