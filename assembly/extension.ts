@@ -3,6 +3,7 @@ import { averagePool, averagePoolBackward, maxPool } from './kernels/pooling';
 import { convolution, convolutionWeight } from './kernels/convolution';
 import { cholesky, solve } from './kernels/linalg';
 import { normalize, normalizeBackward } from './kernels/norm';
+import { recurrent, recurrentBackward } from './kernels/recurrent';
 import { argsort } from './kernels/sort';
 import { upsample, upsampleBackward } from './kernels/upsample';
 import { word } from './real';
@@ -48,6 +49,12 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
       break;
     case Op.UPSAMPLE_BACKWARD:
       upsampleBackward(record, chunk);
+      break;
+    case Op.RECURRENT:
+      recurrent(record, chunk, scratch);
+      break;
+    case Op.RECURRENT_BACKWARD:
+      recurrentBackward(record, chunk, scratch);
       break;
   }
 }
