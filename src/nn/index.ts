@@ -22,4 +22,14 @@ export {
   MaxPool1d,
   MaxPool2d,
 } from './pooling';
+export {
+  GRU,
+  GRUCell,
+  LSTM,
+  LSTMCell,
+  type RecurrentLayerOptions,
+  RNN,
+  RNNCell,
+  type SequenceOptions,
+} from './recurrent';
 export { Upsample } from './upsample';
