@@ -31,8 +31,8 @@ export const groupOf = (name: string) => name.split(' ')[0]!;
 const absentees: Record<string, string[]> = {
   W3: ['tfjs', 'jax-js'],
   W4: ['numpy', 'numpy (AVX2)', 'tfjs'],
-  W5: ['numpy', 'numpy (AVX2)', 'tfjs', 'jax-js'],
-  W5g: ['numpy', 'numpy (AVX2)', 'tfjs', 'jax-js'],
+  W5: ['numpy', 'numpy (AVX2)'],
+  W5g: ['numpy', 'numpy (AVX2)'],
   conv: ['numpy', 'numpy (AVX2)', 'tfjs', 'jax-js'],
 };
 const isIn = ({ name, threads }: Peer, workload: Workload) =>
