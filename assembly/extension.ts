@@ -1,6 +1,6 @@
 import { Op, Record } from './isa';
-import { averagePool, averagePoolBackward, maxPool } from './kernels/pooling';
-import { convolution, convolutionWeight } from './kernels/convolution';
+import { averagePool, averagePoolBackward, maxPool, maxPoolBackward } from './kernels/pooling';
+import { convolution, convolutionTranspose, convolutionWeight } from './kernels/convolution';
 import { cholesky, solve } from './kernels/linalg';
 import { normalize, normalizeBackward } from './kernels/norm';
 import { recurrent, recurrentBackward } from './kernels/recurrent';
@@ -26,11 +26,17 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
     case Op.AVERAGE_POOL_BACKWARD:
       averagePoolBackward(record, chunk);
       break;
+    case Op.MAX_POOL_BACKWARD:
+      maxPoolBackward(record, chunk);
+      break;
     case Op.CONVOLUTION:
       convolution(record, chunk, scratch);
       break;
     case Op.CONVOLUTION_WEIGHT:
       convolutionWeight(record, chunk, scratch);
+      break;
+    case Op.CONVOLUTION_TRANSPOSE:
+      convolutionTranspose(record, chunk, scratch);
       break;
     case Op.SOLVE:
       solve(record, chunk);

@@ -38,9 +38,11 @@ export const enum Op {
   ARGSORT = 64, // sort.ts
   CONVOLUTION = 65, // convolution.ts
   CONVOLUTION_WEIGHT = 66, // convolution.ts
+  CONVOLUTION_TRANSPOSE = 67, // convolution.ts
   MAX_POOL = 70, // pooling.ts
   AVERAGE_POOL = 71, // pooling.ts
   AVERAGE_POOL_BACKWARD = 72, // pooling.ts
+  MAX_POOL_BACKWARD = 73, // pooling.ts
   NORMALIZE = 75, // norm.ts
   NORMALIZE_BACKWARD = 76, // norm.ts
   UPSAMPLE = 77, // upsample.ts
@@ -634,6 +636,23 @@ export const enum ConvolutionWeight {
   DESTINATION = 31,
   WORDS = 32,
 }
+/**
+ * CONVOLUTION_TRANSPOSE: the same sums as CONVOLUTION's, for windows that would see mostly what is outside x: with strides of 1, and every
+ * tap sees all of x from somewhere. Each tap (i, j) by itself adds to what sees x through it,
+ *
+ *   y[n, g · OUTPUTS + o, row + PAD_Y - i · DILATION_Y, column + PAD_X - j · DILATION_X] += Σ_c w[g · OUTPUTS + o, c, i, j] · x[n, g, c, row, column]
+ *
+ * The order of the sums is a law: y begins with BIAS, or 0; taps follow each other, the last axis fastest; c rises from 0. There are no more
+ * than GEMM_KC of (c, i, j), OUTPUTS is a multiple of GEMM_MR and HEIGHT · WIDTH, WIDTH as well, of a vector's lanes. PANELS are w's, as PACK
+ * writes them of the matrix [(i, j, c), GROUPS · OUTPUTS]. y is contiguous. An item is GEMM_MR outputs of an image; a chunk runs ITEMS.
+ */
+export const enum ConvolutionTranspose {
+  ITEMS = 23,
+  PANELS = 24,
+  Y = 25,
+  BIAS = 26,
+  WORDS = 27,
+}
 export const WEIGHT_TAPS = 160;
 export const WEIGHT_OUTPUTS = 32;
 export const WEIGHT_POSITIONS = 128;
@@ -661,7 +680,7 @@ export const enum Argsort {
  * end are inside, and a mean divides by the product of the counts. MAX_POOL writes to INDICES where in the plane each maximum stands,
  * i32: the first of equal ones; a NaN wins, the last one. A mean's sum goes along rows of the window, from 0.
  * AVERAGE_POOL_BACKWARD: from the cotangents of the means, SOURCE [PLANES, OH, OW], those of the elements, which add in the order of
- * the windows. A chunk runs CHUNK planes.
+ * the windows. MAX_POOL_BACKWARD: likewise those of the maxima, each to where INDICES says. A chunk runs CHUNK planes.
  */
 export const enum Pool {
   PLANES = 3,

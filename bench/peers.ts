@@ -50,6 +50,9 @@ const inPage = (chromium: Chromium, name: string, coresOf: (threads: number) => 
 
 const has512Bits = () => existsSync('/proc/cpuinfo') && readFileSync('/proc/cpuinfo', 'utf8').includes('avx512f');
 
+/** glibc gives big arrays back to the system and asks for them again, which takes most of some steps of PyTorch's; so it keeps them. */
+const keeping = { MALLOC_MMAP_THRESHOLD_: '1073741824', MALLOC_TRIM_THRESHOLD_: '1073741824' };
+
 /** Keeps native code to vectors of 256 bits, which is what most processors have. */
 const avx2 = {
   OPENBLAS_CORETYPE: 'Haswell',
@@ -63,7 +66,8 @@ export async function startPeers(places: Place[], chromium: Chromium | null, abs
     python('numpy', 'with_numpy.py'),
     ...(has512Bits() ? [python('numpy (AVX2)', 'with_numpy.py', avx2)] : []),
     python('PyTorch', 'with_torch.py'),
-    ...(has512Bits() ? [python('PyTorch (AVX2)', 'with_torch.py', avx2)] : []),
+    python('PyTorch (tuned)', 'with_torch.py', keeping),
+    ...(has512Bits() ? [python('PyTorch (AVX2)', 'with_torch.py', { ...keeping, ...avx2 })] : []),
     inNode('jax-js'),
     inNode('tfjs'),
     ...(chromium

@@ -30,9 +30,6 @@ export async function startProcess(
       OPENBLAS_NUM_THREADS: String(threads),
       // Debian's PyTorch has OpenMP's threads beside OpenBLAS's: spinning, they take the cores from each other.
       OMP_WAIT_POLICY: 'passive',
-      // glibc gives big arrays back to the system and asks for them again: of PyTorch's W4 that takes up to four fifths.
-      MALLOC_MMAP_THRESHOLD_: '1073741824',
-      MALLOC_TRIM_THRESHOLD_: '1073741824',
       PYTHONDONTWRITEBYTECODE: '1',
       ...settings,
     },

@@ -89,7 +89,6 @@ export {
   type MaxPoolOptions,
   maxPool1d,
   maxPool2d,
-  type Pair,
 } from './ops/pooling';
 export {
   bernoulli,

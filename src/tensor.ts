@@ -231,6 +231,19 @@ export function checkCounts(op: string, options: Record<string, number>): void {
   }
 }
 
+/** A number for all axes, or one each. */
+export type PerAxis = number | readonly number[];
+
+/** An option for each of `axes` axes. Throws a ValueError unless its numbers are whole and at least `least`. */
+export function checkAxes(op: string, argument: string, value: unknown, axes: number, least: number): number[] {
+  const each: unknown[] = Array.isArray(value) ? value : new Array(axes).fill(value);
+  const holds = each.length === axes && each.every((one) => Number.isInteger(one) && (one as number) >= least);
+  const allowed = `a whole number from ${least} on${axes > 1 ? `, or ${axes} of them` : ''}`;
+  const got = Array.isArray(value) ? show(value) : typeof value === 'string' ? `'${value}'` : value;
+  checkOption(op, argument, got, holds, allowed);
+  return each as number[];
+}
+
 /** A plain number as an operand of a given dtype, checked. */
 export function checkNumber(op: string, value: number, dtype: DType): number {
   if (!isReal(dtype)) checkWhole(op, [value], dtype);

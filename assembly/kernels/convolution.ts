@@ -1,6 +1,7 @@
 import {
   CONVOLUTION_BYTES,
   Convolution,
+  ConvolutionTranspose,
   ConvolutionWeight,
   GEMM_KC,
   GEMM_MR,
@@ -462,24 +463,24 @@ function tile(
       const end = a + <usize>run * PANEL_PITCH;
       do {
         const x = b + load<u32>(taps);
-      const vb0 = v128.load(x);
-      const vb1 = v128.load(x + <usize>apart);
-      const va0 = v128.load_splat<real>(a);
-      vacc0x0 = multiplyAdd<real>(va0, vb0, vacc0x0);
-      vacc0x1 = multiplyAdd<real>(va0, vb1, vacc0x1);
-      if (rows > 1) {
-        const va1 = v128.load_splat<real>(a, sizeof<real>());
-        vacc1x0 = multiplyAdd<real>(va1, vb0, vacc1x0);
-        vacc1x1 = multiplyAdd<real>(va1, vb1, vacc1x1);
-        const va2 = v128.load_splat<real>(a, 2 * sizeof<real>());
-        vacc2x0 = multiplyAdd<real>(va2, vb0, vacc2x0);
-        vacc2x1 = multiplyAdd<real>(va2, vb1, vacc2x1);
-        const va3 = v128.load_splat<real>(a, 3 * sizeof<real>());
-        vacc3x0 = multiplyAdd<real>(va3, vb0, vacc3x0);
-        vacc3x1 = multiplyAdd<real>(va3, vb1, vacc3x1);
-      }
-      a += PANEL_PITCH;
-      taps += 4;
+        const vb0 = v128.load(x);
+        const vb1 = v128.load(x + <usize>apart);
+        const va0 = v128.load_splat<real>(a);
+        vacc0x0 = multiplyAdd<real>(va0, vb0, vacc0x0);
+        vacc0x1 = multiplyAdd<real>(va0, vb1, vacc0x1);
+        if (rows > 1) {
+          const va1 = v128.load_splat<real>(a, sizeof<real>());
+          vacc1x0 = multiplyAdd<real>(va1, vb0, vacc1x0);
+          vacc1x1 = multiplyAdd<real>(va1, vb1, vacc1x1);
+          const va2 = v128.load_splat<real>(a, 2 * sizeof<real>());
+          vacc2x0 = multiplyAdd<real>(va2, vb0, vacc2x0);
+          vacc2x1 = multiplyAdd<real>(va2, vb1, vacc2x1);
+          const va3 = v128.load_splat<real>(a, 3 * sizeof<real>());
+          vacc3x0 = multiplyAdd<real>(va3, vb0, vacc3x0);
+          vacc3x1 = multiplyAdd<real>(va3, vb1, vacc3x1);
+        }
+        a += PANEL_PITCH;
+        taps += 4;
       } while (a != end);
       a += <usize>skipped * PANEL_PITCH;
       taps += <usize>skipped << 2;
@@ -511,6 +512,74 @@ function put(c0: usize, c1: usize, vacc0: v128, vacc1: v128, add: bool, bias: us
   }
   v128.store(c0, vacc0);
   v128.store(c1, vacc1);
+}
+
+export function convolutionTranspose(record: usize, chunk: i32, scratch: usize): void {
+  const groups = word(record, Window.GROUPS);
+  const blocks = word(record, Window.OUTPUTS) / GEMM_MR;
+  const channels = word(record, Window.CHANNELS);
+  const plane = <usize>(word(record, Window.HEIGHT) * word(record, Window.WIDTH)) << SHIFT;
+  const taps = scratch + TAPS;
+  for (let c = 0; c < channels; c++) store<u32>(taps + (<usize>c << 2), <u32>c * <u32>plane);
+  const items = word(record, ConvolutionTranspose.ITEMS);
+  const end = min((chunk + 1) * items, word(record, Window.BATCH) * groups * blocks);
+  for (let item = chunk * items; item < end; item++) {
+    scatter(record, item / blocks / groups, (item / blocks) % groups, (item % blocks) * GEMM_MR, plane, taps);
+  }
+}
+
+/** GEMM_MR outputs of a group of an image, from `o` on; `taps` is the offset of each channel. */
+function scatter(record: usize, image: i32, group: i32, o: i32, plane: usize, taps: usize): void {
+  const channels = word(record, Window.CHANNELS);
+  const outputs = word(record, Window.OUTPUTS);
+  const kernelY = word(record, Window.KERNEL_Y);
+  const kernelX = word(record, Window.KERNEL_X);
+  const columns = word(record, Window.COLUMNS);
+  const positions = word(record, Window.ROWS) * columns;
+  const output = group * outputs + o;
+  const x = channelsOf(record, address(record, Window.X), image, group, channels, <i32>(plane >> SHIFT));
+  const y =
+    channelsOf(record, address(record, ConvolutionTranspose.Y), image, group, outputs, positions) +
+    (<usize>(o * positions) << SHIFT);
+  const yPlane = <usize>positions << SHIFT;
+  const bias = address(record, ConvolutionTranspose.BIAS);
+  for (let row = 0; row < GEMM_MR; row++) {
+    const value = v128.splat<real>(bias ? load<real>(bias + (<usize>(output + row) << SHIFT)) : 0);
+    const target = y + <usize>row * yPlane;
+    for (let i = 0; i < positions; i += LANES) storeUpTo(target + (<usize>i << SHIFT), value, positions - i);
+  }
+  let a =
+    address(record, ConvolutionTranspose.PANELS) +
+    <usize>(output / PANEL_WIDTH) * <usize>packedRows(channels * kernelY * kernelX) * PANEL_PITCH +
+    (<usize>(output % PANEL_WIDTH) << SHIFT);
+  const rowBytes = <usize>columns << SHIFT;
+  const lineBytes = <usize>word(record, Window.WIDTH) << SHIFT;
+  for (let i = 0; i < kernelY; i++) {
+    for (let j = 0; j < kernelX; j++) {
+      const down = word(record, Window.PAD_Y) - i * word(record, Window.DILATION_Y);
+      const across = word(record, Window.PAD_X) - j * word(record, Window.DILATION_X);
+      let row = y + <usize>down * rowBytes + (<usize>across << SHIFT);
+      let column: usize = 0;
+      for (let at: usize = 0; at < plane; at += 32) {
+        const c0 = row + column;
+        column += 16;
+        if (column == lineBytes) {
+          column = 0;
+          row += rowBytes;
+        }
+        // At the end the first once more.
+        const both = at + 16 < plane;
+        const c1 = both ? row + column : c0;
+        column += 16;
+        if (column == lineBytes) {
+          column = 0;
+          row += rowBytes;
+        }
+        tile(4, a, x + at, both ? 16 : 0, taps, channels, 1, 0, c0, c1, yPlane, true, 0, false);
+      }
+      a += <usize>channels * PANEL_PITCH;
+    }
+  }
 }
 
 /** Brings the first `lanes` reals of rows in a strip to where y has them. */
@@ -554,8 +623,9 @@ function spread(
  *     ┌────────────────────┬───────────────────┬────────────────────────┐
  *     │ x̂, WEIGHT_X_BYTES  │ y, WEIGHT_OUTPUTS │ tiles: 8 vectors each  │
  *     └────────────────────┴───────────────────┴────────────────────────┘
+ *
+ * LINE is a constant, so that V8 folds it into the loads of a tile; an odd number of 32 bytes, so that lines do not push each other out of L1.
  */
-/** A constant, so that V8 folds it into the loads of a tile; an odd number of 32 bytes, so that lines do not push each other out of L1. */
 @inline
 const LINE: usize = 16 * <usize>WEIGHT_POSITIONS + PANEL_PITCH;
 @inline

@@ -275,13 +275,12 @@ export function normalize(record: usize, chunk: i32, scratch: usize): void {
     if (!rms) storeUpTo(address(record, Normalize.MEAN) + (<usize>group << SHIFT), v128.add<real>(shift, e), count);
     const scale = scaleOf(variance, eps);
     let destination = address(record, Normalize.DESTINATION) + at;
-    const width = columns ? count : b;
+    const width = columns ? min(count, LANES) : b;
     for (let row = 0; row < a; row++) {
       for (let i = 0; i < width; i += LANES) {
         const x = v128.load(source + (<usize>i << SHIFT));
         const y = v128.mul<real>(v128.sub<real>(v128.sub<real>(x, shift), e), scale);
         storeUpTo(destination + (<usize>i << SHIFT), y, width - i);
-        if (columns) break;
       }
       source += stride;
       destination += stride;
@@ -315,7 +314,7 @@ export function normalizeBackward(record: usize, chunk: i32, scratch: usize): vo
       sumAt(columns, address(record, NormalizeBackward.VARIANCE) + (<usize>group << SHIFT)),
       eps,
     );
-    const width = columns ? end - group : b;
+    const width = columns ? min(end - group, LANES) : b;
     for (let row = 0; row < a; row++) {
       for (let i = 0; i < width; i += LANES) {
         const offset = <usize>i << SHIFT;
@@ -323,7 +322,6 @@ export function normalizeBackward(record: usize, chunk: i32, scratch: usize): vo
         const dy = v128.sub<real>(v128.load(cotangent + offset), mean);
         const dx = v128.mul<real>(v128.sub<real>(dy, v128.mul<real>(y, slope)), scale);
         storeUpTo(destination + offset, dx, width - i);
-        if (columns) break;
       }
       output += stride;
       cotangent += stride;

@@ -60,7 +60,16 @@ function maxOfHalves(upper: usize, lower: usize, at: i32, width: i32, to: usize,
   v128.store(indices, i32x4.add(offset, i32x4.add(i32x4.splat(at), i32x4(0, 2, 4, 6))));
 }
 
-function maxOfWindow(plane: usize, width: i32, row: usize, column: usize, stepY: i32, stepX: i32, to: usize, indices: usize): void {
+function maxOfWindow(
+  plane: usize,
+  width: i32,
+  row: usize,
+  column: usize,
+  stepY: i32,
+  stepX: i32,
+  to: usize,
+  indices: usize,
+): void {
   const firstX = start(column);
   const endX = end(column);
   let at = start(row) * width + firstX;
@@ -114,33 +123,60 @@ export function maxPool(record: usize, chunk: i32): void {
   }
 }
 
-export function averagePool(record: usize, chunk: i32): void {
+/** The transpose of maxOfHalves' picking: eight columns of two rows from four values. */
+@inline
+function spreadHalves(from: usize, indices: usize, at: i32, width: i32, upper: usize, lower: usize): void {
+  const g = v128.load(from);
+  const offset = i32x4.sub(v128.load(indices), i32x4.add(i32x4.splat(at), i32x4(0, 2, 4, 6)));
+  const a = v128.and(g, i32x4.eq(offset, i32x4.splat(0)));
+  const b = v128.and(g, i32x4.eq(offset, i32x4.splat(1)));
+  const c = v128.and(g, i32x4.eq(offset, i32x4.splat(width)));
+  const d = v128.and(g, i32x4.eq(offset, i32x4.splat(width + 1)));
+  v128.store(upper, v128.shuffle<f32>(a, b, 0, 4, 1, 5));
+  v128.store(upper, v128.shuffle<f32>(a, b, 2, 6, 3, 7), 16);
+  v128.store(lower, v128.shuffle<f32>(c, d, 0, 4, 1, 5));
+  v128.store(lower, v128.shuffle<f32>(c, d, 2, 6, 3, 7), 16);
+}
+
+export function maxPoolBackward(record: usize, chunk: i32): void {
   const width = word(record, Pool.W);
-  const inPlane = <usize>(word(record, Pool.H) * width) << SHIFT;
-  const rows = rowsOf(record);
-  const columns = columnsOf(record);
-  const lastColumn = columns + <usize>word(record, Pool.OW) * WINDOW_BYTES;
+  const rows = word(record, Pool.OH);
+  const columns = word(record, Pool.OW);
+  const positions = word(record, Pool.H) * width;
+  const halves = sizeof<real>() == 4 && word(record, Pool.HALVES);
+  const isFilled = halves && columns % 4 == 0 && 4 * rows * columns == positions;
   const per = word(record, Pool.CHUNK);
   const last = min((chunk + 1) * per, word(record, Pool.PLANES));
-  const outPlane = word(record, Pool.OH) * word(record, Pool.OW);
-  let to = address(record, Pool.DESTINATION) + (<usize>(chunk * per * outPlane) << SHIFT);
+  const first = <usize>(chunk * per * rows * columns);
+  let from = address(record, Pool.SOURCE) + (first << SHIFT);
+  let indices = address(record, Pool.INDICES) + (first << 2);
   for (let plane = chunk * per; plane < last; plane++) {
-    const source = address(record, Pool.SOURCE) + <usize>plane * inPlane;
-    for (let row = rows; row < columns; row += WINDOW_BYTES) {
-      for (let column = columns; column < lastColumn; column += WINDOW_BYTES) {
-        let sum: real = 0;
-        for (let y = start(row); y < end(row); y++) {
-          const line = source + (<usize>(y * width) << SHIFT);
-          for (let x = start(column); x < end(column); x++) sum += load<real>(line + (<usize>x << SHIFT));
+    const target = address(record, Pool.DESTINATION) + (<usize>(plane * positions) << SHIFT);
+    if (!isFilled) memory.fill(target, 0, <usize>positions << SHIFT);
+    for (let y = 0; y < rows; y++) {
+      let x = 0;
+      if (halves) {
+        for (; x + 4 <= columns; x += 4) {
+          const at = 2 * (y * width + x);
+          const upper = target + (<usize>at << SHIFT);
+          spreadHalves(from, indices, at, width, upper, upper + (<usize>width << SHIFT));
+          from += 16;
+          indices += 16;
         }
-        store<real>(to, sum / <real>(count(row) * count(column)));
-        to += sizeof<real>();
+      }
+      for (; x < columns; x++) {
+        const to = target + (<usize>load<i32>(indices) << SHIFT);
+        store<real>(to, load<real>(to) + load<real>(from));
+        from += sizeof<real>();
+        indices += 4;
       }
     }
   }
 }
 
-export function averagePoolBackward(record: usize, chunk: i32): void {
+/** Of each window its mean; or `backward`, its transpose: a share of what came for the mean to each element. */
+@inline
+function average(record: usize, chunk: i32, backward: bool): void {
   const width = word(record, Pool.W);
   const inPlane = <usize>(word(record, Pool.H) * width) << SHIFT;
   const rows = rowsOf(record);
@@ -149,22 +185,35 @@ export function averagePoolBackward(record: usize, chunk: i32): void {
   const per = word(record, Pool.CHUNK);
   const last = min((chunk + 1) * per, word(record, Pool.PLANES));
   const outPlane = word(record, Pool.OH) * word(record, Pool.OW);
-  let from = address(record, Pool.SOURCE) + (<usize>(chunk * per * outPlane) << SHIFT);
+  const planes = address(record, backward ? Pool.DESTINATION : Pool.SOURCE);
+  let mean = address(record, backward ? Pool.SOURCE : Pool.DESTINATION) + (<usize>(chunk * per * outPlane) << SHIFT);
   for (let plane = chunk * per; plane < last; plane++) {
-    const target = address(record, Pool.DESTINATION) + <usize>plane * inPlane;
-    memory.fill(target, 0, inPlane);
+    const elements = planes + <usize>plane * inPlane;
+    if (backward) memory.fill(elements, 0, inPlane);
     for (let row = rows; row < columns; row += WINDOW_BYTES) {
       for (let column = columns; column < lastColumn; column += WINDOW_BYTES) {
-        const share = load<real>(from) / <real>(count(row) * count(column));
-        from += sizeof<real>();
+        const n = <real>(count(row) * count(column));
+        const share = backward ? load<real>(mean) / n : <real>0;
+        let sum: real = 0;
         for (let y = start(row); y < end(row); y++) {
-          const line = target + (<usize>(y * width) << SHIFT);
+          const line = elements + (<usize>(y * width) << SHIFT);
           for (let x = start(column); x < end(column); x++) {
             const at = line + (<usize>x << SHIFT);
-            store<real>(at, load<real>(at) + share);
+            if (backward) store<real>(at, load<real>(at) + share);
+            else sum += load<real>(at);
           }
         }
+        if (!backward) store<real>(mean, sum / n);
+        mean += sizeof<real>();
       }
     }
   }
+}
+
+export function averagePool(record: usize, chunk: i32): void {
+  average(record, chunk, false);
+}
+
+export function averagePoolBackward(record: usize, chunk: i32): void {
+  average(record, chunk, true);
 }

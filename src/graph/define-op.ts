@@ -17,8 +17,9 @@ export const ops = new Map<string, Op>();
  */
 export function defineOp<O extends object = Options>(definition: OpDefinition<O>): Op<O> {
   const { name, ...rest } = definition;
-  if (!(rest.emit ?? rest.view ?? rest.meaning))
+  if (!(rest.emit ?? rest.view ?? rest.meaning)) {
     throw new ValueError('an op needs its meaning.', { op: name, argument: 'meaning' });
+  }
   const op = ((inputs: Operand[], options: O = {} as O) =>
     apply(op as unknown as Op, inputs, options as Options)) as unknown as Op<O>;
   // A function's own name cannot be assigned, only defined.

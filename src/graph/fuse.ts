@@ -78,9 +78,8 @@ function join(draft: Draft, fused: Draft[], writers: Map<Buffer, Draft>): Draft 
 
 /**
  * Lets products end with what follows them: sums with a bias or with another matrix, and a relu, go into the GEMM (a relu into
- * the CONVOLUTION), if
- * nobody else reads what was there in between (`kept`: what the program itself still needs). What remains of the elementwise
- * record may then join another.
+ * the CONVOLUTION), if nobody else reads what was there in between (`kept`: what the program itself still needs). What remains of the
+ * elementwise record may then join another.
  */
 export function absorb(drafts: Draft[], kept: ReadonlySet<Buffer>): Draft[] {
   const at = new Map(drafts.map((draft, i) => [draft, i]));

@@ -1,8 +1,10 @@
 import {
   CONVOLUTION_VECTORS,
   Convolution,
+  ConvolutionTranspose,
   ConvolutionWeight,
   GEMM_KC,
+  GEMM_MR,
   MAX_CHUNKS,
   Seen,
   WEIGHT_OUTPUTS,
@@ -178,6 +180,25 @@ export function planConvolution(geometry: Geometry, bytes: number): Plan {
     },
     chunks: product(size) * outputs === 0 ? 0 : chunks,
   };
+}
+
+/** Channels from which on their sum takes longer than adding it to the result. */
+const MANY_CHANNELS = 8;
+/** Of the positions of a row at most so many see x through a tap where a CONVOLUTION_TRANSPOSE does less. */
+const FEW_SEE = 0.8;
+
+/** How a CONVOLUTION_TRANSPOSE is cut, of reals of so many bytes; null where a CONVOLUTION does better, or must do. */
+export function planTranspose(geometry: Geometry, bytes: number): Plan | null {
+  const { batch, groups, channels, outputs, area, kernel, size, stride, dilation, pad } = geometry;
+  const isWhole = ([0, 1] as const).every((axis) => {
+    const shift = -(kernel[axis] - 1) * dilation[axis];
+    return Math.min(0, shift) + pad[axis] >= 0 && Math.max(0, shift) + pad[axis] + area[axis] <= size[axis];
+  });
+  const k = channels * product(kernel);
+  const fits = outputs % GEMM_MR === 0 && area[1] % (16 / bytes) === 0 && k <= GEMM_KC && product(stride) === 1;
+  if (!isWhole || !fits || channels < MANY_CHANNELS || area[1] > FEW_SEE * size[1] || product(area) === 0) return null;
+  const { per, chunks } = chunksOf((batch * groups * outputs) / GEMM_MR, product(area) * k * GEMM_MR);
+  return { fields: { ...windowOf(geometry), [ConvolutionTranspose.ITEMS]: per }, chunks };
 }
 
 /** How a CONVOLUTION_WEIGHT is cut: PARTS is part of the law. */

@@ -29,21 +29,21 @@ import { Module, Parameter } from './module';
 // Activations as layers, named as in torch.nn: input and output [...], of one shape unless it says otherwise. What each does at
 // its kinks, and what it throws, is told at the function of src/ops.
 
-/** max(0, x). */
+/** max(0, x): [...] -> [...]. */
 export class ReLU extends Module {
   override forward(x: Tensor): Tensor {
     return relu(x);
   }
 }
 
-/** min(max(0, x), 6) (Krizhevsky 2010). */
+/** min(max(0, x), 6): [...] -> [...] (Krizhevsky 2010). */
 export class ReLU6 extends Module {
   override forward(x: Tensor): Tensor {
     return relu6(x);
   }
 }
 
-/** x where x > 0, else negativeSlope·x (Maas et al. 2013). */
+/** x where x > 0, else negativeSlope·x: [...] -> [...] (Maas et al. 2013). */
 export class LeakyReLU extends Module {
   constructor(private readonly options: { negativeSlope?: number } = {}) {
     super();
@@ -75,7 +75,7 @@ export class PReLU extends Module {
   }
 }
 
-/** x where x > 0, else alpha·(e^x - 1) (Clevert et al. 2016). */
+/** x where x > 0, else alpha·(e^x - 1): [...] -> [...] (Clevert et al. 2016). */
 export class ELU extends Module {
   constructor(private readonly options: { alpha?: number } = {}) {
     super();
@@ -86,14 +86,14 @@ export class ELU extends Module {
   }
 }
 
-/** Scaled elu, which keeps mean 0 and variance 1 (Klambauer et al. 2017): goes with `init.lecunNormal`. */
+/** 1.0507·x where x > 0, else 1.7581·(e^x - 1), which keeps mean 0 and variance 1: [...] -> [...] (Klambauer et al. 2017); goes with `init.lecunNormal`. */
 export class SELU extends Module {
   override forward(x: Tensor): Tensor {
     return selu(x);
   }
 }
 
-/** x where x > 0, else alpha·(e^(x/alpha) - 1) (Barron 2017). */
+/** x where x > 0, else alpha·(e^(x/alpha) - 1): [...] -> [...] (Barron 2017). */
 export class CELU extends Module {
   constructor(private readonly options: { alpha?: number } = {}) {
     super();
@@ -104,7 +104,7 @@ export class CELU extends Module {
   }
 }
 
-/** x·Φ(x), Φ the normal distribution, or its approximation by tanh (Hendrycks & Gimpel 2016). */
+/** x·Φ(x), Φ the normal distribution, or its approximation by tanh: [...] -> [...] (Hendrycks & Gimpel 2016). */
 export class GELU extends Module {
   constructor(private readonly options: { approximate?: 'none' | 'tanh' } = {}) {
     super();
@@ -115,21 +115,21 @@ export class GELU extends Module {
   }
 }
 
-/** x / (1 + e^-x), also called swish (Elfwing et al. 2018). */
+/** x / (1 + e^-x), also called swish: [...] -> [...] (Elfwing et al. 2018). */
 export class SiLU extends Module {
   override forward(x: Tensor): Tensor {
     return silu(x);
   }
 }
 
-/** x·tanh(log(1 + e^x)) (Misra 2020). */
+/** x·tanh(log(1 + e^x)): [...] -> [...] (Misra 2020). */
 export class Mish extends Module {
   override forward(x: Tensor): Tensor {
     return mish(x);
   }
 }
 
-/** log(1 + e^(beta·x)) / beta, and x itself where beta·x is above the threshold (Dugas et al. 2001). */
+/** log(1 + e^(beta·x)) / beta, and x itself where beta·x is above the threshold: [...] -> [...] (Dugas et al. 2001). */
 export class Softplus extends Module {
   constructor(private readonly options: { beta?: number; threshold?: number } = {}) {
     super();
@@ -140,14 +140,14 @@ export class Softplus extends Module {
   }
 }
 
-/** x / (1 + |x|) (Turian et al. 2009). */
+/** x / (1 + |x|): [...] -> [...] (Turian et al. 2009). */
 export class Softsign extends Module {
   override forward(x: Tensor): Tensor {
     return softsign(x);
   }
 }
 
-/** x held between minVal and maxVal (Collobert 2004). */
+/** x held between minVal and maxVal: [...] -> [...] (Collobert 2004). */
 export class Hardtanh extends Module {
   constructor(private readonly options: { minVal?: number; maxVal?: number } = {}) {
     super();
@@ -158,21 +158,21 @@ export class Hardtanh extends Module {
   }
 }
 
-/** 0 up to -3, 1 from 3 on, x/6 + 1/2 between them (Howard et al. 2019). */
+/** 0 up to -3, 1 from 3 on, x/6 + 1/2 between them: [...] -> [...] (Howard et al. 2019). */
 export class Hardsigmoid extends Module {
   override forward(x: Tensor): Tensor {
     return hardsigmoid(x);
   }
 }
 
-/** x·hardsigmoid(x) (Howard et al. 2019). */
+/** x·hardsigmoid(x): [...] -> [...] (Howard et al. 2019). */
 export class Hardswish extends Module {
   override forward(x: Tensor): Tensor {
     return hardswish(x);
   }
 }
 
-/** x where |x| > lambd, else 0. */
+/** x where |x| > lambd, else 0: [...] -> [...]. */
 export class Hardshrink extends Module {
   constructor(private readonly options: { lambd?: number } = {}) {
     super();
@@ -183,7 +183,7 @@ export class Hardshrink extends Module {
   }
 }
 
-/** x moved towards 0 by lambd, and 0 where that would pass it (Donoho 1995). */
+/** x moved towards 0 by lambd, and 0 where that would pass it: [...] -> [...] (Donoho 1995). */
 export class Softshrink extends Module {
   constructor(private readonly options: { lambd?: number } = {}) {
     super();
@@ -194,35 +194,35 @@ export class Softshrink extends Module {
   }
 }
 
-/** x - tanh(x). */
+/** x - tanh(x): [...] -> [...]. */
 export class Tanhshrink extends Module {
   override forward(x: Tensor): Tensor {
     return tanhshrink(x);
   }
 }
 
-/** 1 / (1 + e^-x). */
+/** 1 / (1 + e^-x): [...] -> [...]. */
 export class Sigmoid extends Module {
   override forward(x: Tensor): Tensor {
     return sigmoid(x);
   }
 }
 
-/** log(1 / (1 + e^-x)). */
+/** log(1 / (1 + e^-x)): [...] -> [...]. */
 export class LogSigmoid extends Module {
   override forward(x: Tensor): Tensor {
     return logSigmoid(x);
   }
 }
 
-/** (e^x - e^-x) / (e^x + e^-x). */
+/** (e^x - e^-x) / (e^x + e^-x): [...] -> [...]. */
 export class Tanh extends Module {
   override forward(x: Tensor): Tensor {
     return tanh(x);
   }
 }
 
-/** x where x > threshold, else value. */
+/** x where x > threshold, else value: [...] -> [...]. */
 export class Threshold extends Module {
   constructor(private readonly options: { threshold: number; value: number }) {
     super();
@@ -244,7 +244,7 @@ export class GLU extends Module {
   }
 }
 
-/** e^x / Σ e^x along an axis, the last unless told otherwise. With crossEntropy leave it out: that takes logits. */
+/** e^x / Σ e^x along an axis, the last unless told otherwise: [...] -> [...]. With crossEntropy leave it out: that takes logits. */
 export class Softmax extends Module {
   constructor(private readonly options: { axis?: number } = {}) {
     super();
@@ -255,7 +255,7 @@ export class Softmax extends Module {
   }
 }
 
-/** e^-x / Σ e^-x along an axis, the last unless told otherwise. */
+/** e^-x / Σ e^-x along an axis, the last unless told otherwise: [...] -> [...]. */
 export class Softmin extends Module {
   constructor(private readonly options: { axis?: number } = {}) {
     super();
@@ -266,7 +266,7 @@ export class Softmin extends Module {
   }
 }
 
-/** x - log Σ e^x along an axis, the last unless told otherwise; goes with `nllLoss`. */
+/** x - log Σ e^x along an axis, the last unless told otherwise: [...] -> [...]; goes with `nllLoss`. */
 export class LogSoftmax extends Module {
   constructor(private readonly options: { axis?: number } = {}) {
     super();

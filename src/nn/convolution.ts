@@ -8,7 +8,7 @@ import {
   convTranspose2d,
 } from '../ops/convolution';
 import { sizeOf } from '../shape';
-import { checkCounts, checkOption, type Tensor } from '../tensor';
+import { checkAxes, checkCounts, checkOption, type PerAxis, type Tensor } from '../tensor';
 import { type Initializer, uniform } from './init';
 import { Module, Parameter } from './module';
 
@@ -26,9 +26,6 @@ interface LayerOptions {
 export interface ConvOptions extends ConvolutionOptions, LayerOptions {}
 export interface ConvTransposeOptions extends ConvolutionTransposeOptions, LayerOptions {}
 
-/** A number for all axes, or one an axis. */
-type KernelSize = number | readonly number[];
-
 /** What convolutions have in common: their parameters. */
 abstract class Convolution<O extends ConvolutionOptions | ConvolutionTransposeOptions> extends Module {
   readonly weight: Parameter;
@@ -38,14 +35,12 @@ abstract class Convolution<O extends ConvolutionOptions | ConvolutionTransposeOp
   constructor(
     name: string,
     [first, second, outChannels]: readonly [number, number, number],
-    kernelSize: KernelSize,
+    kernelSize: PerAxis,
     rank: number,
     { bias = true, paddingMode = 'zeros', dtype = 'f32', init, biasInit, ...options }: LayerOptions & O,
   ) {
     super();
-    const kernel = typeof kernelSize === 'number' ? new Array<number>(rank).fill(kernelSize) : [...kernelSize];
-    const isKernel = kernel.length === rank && kernel.every((length) => Number.isInteger(length) && length >= 1);
-    checkOption(name, 'kernelSize', kernelSize, isKernel, `a whole number from 1 on${rank > 1 ? ', or two' : ''}`);
+    const kernel = checkAxes(name, 'kernelSize', kernelSize, rank, 1);
     checkOption(name, 'paddingMode', paddingMode, paddingMode === 'zeros', "'zeros'");
     const bound = 1 / Math.sqrt(second * sizeOf(kernel));
     const standard = uniform({ low: -bound, high: bound });
@@ -88,7 +83,7 @@ function checkChannels(name: string, inChannels: number, outChannels: number, gr
  *   kernelSize (PyTorch's: He et al. 2015 with a = √5)
  */
 export class Conv1d extends Convolution<ConvolutionOptions> {
-  constructor(inChannels: number, outChannels: number, kernelSize: KernelSize, options: ConvOptions = {}) {
+  constructor(inChannels: number, outChannels: number, kernelSize: PerAxis, options: ConvOptions = {}) {
     super('nn.Conv1d', inward('nn.Conv1d', inChannels, outChannels, options.groups), kernelSize, 1, options);
   }
 
@@ -104,7 +99,7 @@ export class Conv1d extends Convolution<ConvolutionOptions> {
  * - `weight` [outChannels, inChannels / groups, K, L] and `bias` [outChannels], both U(-1/√n, 1/√n) with n = inChannels / groups · K · L
  */
 export class Conv2d extends Convolution<ConvolutionOptions> {
-  constructor(inChannels: number, outChannels: number, kernelSize: KernelSize, options: ConvOptions = {}) {
+  constructor(inChannels: number, outChannels: number, kernelSize: PerAxis, options: ConvOptions = {}) {
     super('nn.Conv2d', inward('nn.Conv2d', inChannels, outChannels, options.groups), kernelSize, 2, options);
   }
 
@@ -122,7 +117,7 @@ export class Conv2d extends Convolution<ConvolutionOptions> {
  *   kernelSize (PyTorch's)
  */
 export class ConvTranspose1d extends Convolution<ConvolutionTransposeOptions> {
-  constructor(inChannels: number, outChannels: number, kernelSize: KernelSize, options: ConvTransposeOptions = {}) {
+  constructor(inChannels: number, outChannels: number, kernelSize: PerAxis, options: ConvTransposeOptions = {}) {
     const channels = outward('nn.ConvTranspose1d', inChannels, outChannels, options.groups);
     super('nn.ConvTranspose1d', channels, kernelSize, 1, options);
   }
@@ -139,7 +134,7 @@ export class ConvTranspose1d extends Convolution<ConvolutionTransposeOptions> {
  * - `weight` [inChannels, outChannels / groups, K, L] and `bias` [outChannels], both U(-1/√n, 1/√n) with n = outChannels / groups · K · L
  */
 export class ConvTranspose2d extends Convolution<ConvolutionTransposeOptions> {
-  constructor(inChannels: number, outChannels: number, kernelSize: KernelSize, options: ConvTransposeOptions = {}) {
+  constructor(inChannels: number, outChannels: number, kernelSize: PerAxis, options: ConvTransposeOptions = {}) {
     const channels = outward('nn.ConvTranspose2d', inChannels, outChannels, options.groups);
     super('nn.ConvTranspose2d', channels, kernelSize, 2, options);
   }

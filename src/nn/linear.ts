@@ -42,7 +42,7 @@ export class Linear extends Module {
   }
 }
 
-/** Axes startAxis to endAxis as one: by default everything but the batch. */
+/** Axes startAxis to endAxis as one, by default everything but the batch: [N, A, B, …] -> [N, A·B·…]. */
 export class Flatten extends Module {
   constructor(private readonly axes: { startAxis?: number; endAxis?: number } = { startAxis: 1 }) {
     super();

@@ -9,12 +9,15 @@ import {
   type MaxPoolOptions,
   maxPool1d,
   maxPool2d,
-  type Pair,
 } from '../ops/pooling';
-import type { Tensor } from '../tensor';
+import type { PerAxis, Tensor } from '../tensor';
 import { Module } from './module';
 
-/** The maximum of each window, see maxPool1d: x [N, C, L] or [C, L]. */
+/**
+ * y[n, c, i] = max x[n, c, i·stride + k·dilation - padding] over k, of what lies inside x. No parameters.
+ *
+ * - x [N, C, L] or [C, L] -> y [N, C, M] or [C, M], M = ⌊(L + 2·padding - dilation·(kernelSize - 1) - 1) / stride⌋ + 1 (⌈ ⌉ with ceilMode)
+ */
 export class MaxPool1d extends Module {
   constructor(
     readonly kernelSize: number,
@@ -28,10 +31,10 @@ export class MaxPool1d extends Module {
   }
 }
 
-/** The maximum of each window, see maxPool2d: x [N, C, H, W] or [C, H, W]. */
+/** MaxPool1d with two axes: x [N, C, H, W] or [C, H, W] -> y [N, C, H', W'] or [C, H', W'], each size as there. */
 export class MaxPool2d extends Module {
   constructor(
-    readonly kernelSize: Pair,
+    readonly kernelSize: PerAxis,
     private readonly options: MaxPoolOptions = {},
   ) {
     super();
@@ -42,7 +45,11 @@ export class MaxPool2d extends Module {
   }
 }
 
-/** The mean of each window, see avgPool1d: x [N, C, L] or [C, L]. */
+/**
+ * y[n, c, i] = the mean of x[n, c, i·stride + k - padding] over k, where padding counts as zeros (not without countIncludePad). No parameters.
+ *
+ * - x [N, C, L] or [C, L] -> y [N, C, M] or [C, M], M = ⌊(L + 2·padding - kernelSize) / stride⌋ + 1 (⌈ ⌉ with ceilMode)
+ */
 export class AvgPool1d extends Module {
   constructor(
     readonly kernelSize: number,
@@ -56,10 +63,10 @@ export class AvgPool1d extends Module {
   }
 }
 
-/** The mean of each window, see avgPool2d: x [N, C, H, W] or [C, H, W]. */
+/** AvgPool1d with two axes: x [N, C, H, W] or [C, H, W] -> y [N, C, H', W'] or [C, H', W'], each size as there. */
 export class AvgPool2d extends Module {
   constructor(
-    readonly kernelSize: Pair,
+    readonly kernelSize: PerAxis,
     private readonly options: AveragePoolOptions = {},
   ) {
     super();
@@ -70,7 +77,11 @@ export class AvgPool2d extends Module {
   }
 }
 
-/** Maxima of so many windows: x [N, C, L] or [C, L]. */
+/**
+ * y[n, c, i] = max x[n, c, k] for ⌊i·L/M⌋ ≤ k < ⌈(i + 1)·L/M⌉, with M = `outputSize`. No parameters.
+ *
+ * - x [N, C, L] or [C, L] -> y [N, C, M] or [C, M]
+ */
 export class AdaptiveMaxPool1d extends Module {
   constructor(readonly outputSize: number) {
     super();
@@ -81,9 +92,9 @@ export class AdaptiveMaxPool1d extends Module {
   }
 }
 
-/** Maxima of so many windows both ways: x [N, C, H, W] or [C, H, W]. */
+/** AdaptiveMaxPool1d with two axes: x [N, C, H, W] or [C, H, W] -> y [N, C, …outputSize] or [C, …outputSize]. */
 export class AdaptiveMaxPool2d extends Module {
-  constructor(readonly outputSize: Pair) {
+  constructor(readonly outputSize: PerAxis) {
     super();
   }
 
@@ -92,7 +103,12 @@ export class AdaptiveMaxPool2d extends Module {
   }
 }
 
-/** Means of so many windows: x [N, C, L] or [C, L]. With 1, global average pooling (Lin et al. 2014). */
+/**
+ * y[n, c, i] = the mean of x[n, c, k] for ⌊i·L/M⌋ ≤ k < ⌈(i + 1)·L/M⌉, with M = `outputSize`: with 1, global average pooling (Lin et al. 2014).
+ * No parameters.
+ *
+ * - x [N, C, L] or [C, L] -> y [N, C, M] or [C, M]
+ */
 export class AdaptiveAvgPool1d extends Module {
   constructor(readonly outputSize: number) {
     super();
@@ -103,9 +119,9 @@ export class AdaptiveAvgPool1d extends Module {
   }
 }
 
-/** Means of so many windows both ways: x [N, C, H, W] or [C, H, W]. With 1, global average pooling (Lin et al. 2014). */
+/** AdaptiveAvgPool1d with two axes: x [N, C, H, W] or [C, H, W] -> y [N, C, …outputSize] or [C, …outputSize]. */
 export class AdaptiveAvgPool2d extends Module {
-  constructor(readonly outputSize: Pair) {
+  constructor(readonly outputSize: PerAxis) {
     super();
   }
 

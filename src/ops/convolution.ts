@@ -1,12 +1,12 @@
-import { Convolution, ConvolutionWeight, Op, ReduceFn, Window } from '../../assembly/isa';
+import { Convolution, ConvolutionTranspose, ConvolutionWeight, Op, ReduceFn, Window } from '../../assembly/isa';
 import { bytesOf, checkReals, checkSame } from '../dtype';
-import { ShapeError, ValueError } from '../errors';
+import { ShapeError } from '../errors';
 import { collapse, type Emitter, isContiguous, type View } from '../graph/emitter';
 import type { Op as Defined } from '../graph/op';
-import { type Geometry, type Pair, planConvolution, planWeight } from '../machine/convolution';
+import { type Geometry, type Pair, planConvolution, planTranspose, planWeight } from '../machine/convolution';
 import { planPack } from '../machine/gemm';
 import { sameShape, show, sizeOf, stridesOf } from '../shape';
-import { checkReal, Tensor } from '../tensor';
+import { checkAxes, checkCounts, checkOption, checkReal, type PerAxis, Tensor } from '../tensor';
 import { defineExtensionOp } from './extension';
 import { packed } from './matmul';
 import { permute, reshape, squeeze, unsqueeze } from './movement';
@@ -178,10 +178,38 @@ function emitConvolution(program: Emitter, out: View, x: View, w: View, b: View 
   }
 }
 
-/** One CONVOLUTION; `out` has any strides. */
+/** One CONVOLUTION, or CONVOLUTION_TRANSPOSE; `out` has any strides. */
 function emitPhase(program: Emitter, out: View, x: View, w: View, b: View | undefined, look: Look): void {
   const geometry = geometryOf(x, out, areaOf(w), look);
   const k = sizeOf(w.shape.slice(1));
+  const isPlain = isContiguous(out) && out.offset === 0;
+  const transpose = isPlain ? planTranspose(geometry, bytesOf(out.dtype)) : null;
+  if (transpose) {
+    const tapsFirst = [0, 2, 3, 1];
+    const turnedWeight = {
+      ...w,
+      shape: tapsFirst.map((axis) => w.shape[axis]!),
+      strides: tapsFirst.map((axis) => w.strides[axis]!),
+    };
+    program.record(
+      Op.CONVOLUTION_TRANSPOSE,
+      ConvolutionTranspose.WORDS,
+      {
+        ...transpose.fields,
+        [Window.X]: program.read(x),
+        [ConvolutionTranspose.PANELS]: program.read(panelsOf(program, turnedWeight)),
+        [ConvolutionTranspose.Y]: program.write(out),
+        [ConvolutionTranspose.BIAS]: b ? program.read(b) : 0,
+      },
+      [out],
+      {
+        chunks: transpose.chunks,
+        flop: 2 * sizeOf(x.shape) * sizeOf(w.shape.slice(2)) * geometry.outputs,
+        text: textOf(geometry),
+      },
+    );
+    return;
+  }
   const { fields, chunks } = planConvolution(geometry, bytesOf(out.dtype));
   if (chunks === 0 || geometry.batch === 0) return;
   const [image, channel, row, column] = out.strides as [number, number, number, number];
@@ -202,10 +230,9 @@ function emitPhase(program: Emitter, out: View, x: View, w: View, b: View | unde
     [out],
     {
       chunks,
-      product:
-        isContiguous(out) && out.offset === 0
-          ? { view: out, rows: 1, columns: sizeOf(out.shape), flipped: false, relu: Convolution.RELU, adds: false }
-          : null,
+      product: isPlain
+        ? { view: out, rows: 1, columns: sizeOf(out.shape), flipped: false, relu: Convolution.RELU, adds: false }
+        : null,
       flop: 2 * sizeOf(out.shape) * k,
       text: textOf(geometry),
     },
@@ -248,9 +275,6 @@ function textOf({ batch, groups, channels, outputs, kernel, size }: Geometry): s
   return `${batch}×${size.join('×')}, ${groups > 1 ? `${groups} of ` : ''}${channels}→${outputs}, ${kernel.join('×')}`;
 }
 
-/** One number for all axes, or one an axis. */
-type PerAxis = number | readonly number[];
-
 export interface ConvolutionOptions {
   /** Of the window's steps; 1 unless given. */
   stride?: PerAxis;
@@ -271,22 +295,6 @@ export interface ConvolutionTransposeOptions extends Omit<ConvolutionOptions, 'p
   /** Of the sizes that the convolution made alike: so much more behind, below stride or dilation. 0 unless given. */
   outputPadding?: PerAxis;
 }
-
-function axesOf(op: string, argument: string, value: PerAxis, rank: number, least: number): number[] {
-  const each = typeof value === 'number' ? new Array<number>(rank).fill(value) : [...value];
-  if (each.length !== rank || !each.every((one) => Number.isInteger(one) && one >= least)) {
-    const expected = `a whole number from ${least} on${rank > 1 ? `, or ${rank} of them` : ''}`;
-    throw new ValueError(`${argument} must be ${expected}; got ${show2(value)}.`, {
-      op,
-      argument,
-      got: value,
-      expected,
-    });
-  }
-  return each;
-}
-
-const show2 = (value: unknown) => (typeof value === 'string' ? `'${value}'` : JSON.stringify(value));
 
 /** x and w (and b) as the ops take them: two spatial axes, and a batch. */
 function checkOperands(
@@ -311,15 +319,7 @@ function checkOperands(
   if (w.rank !== rank + 2 || w.size === 0) {
     refuse('weight', `weight must be ${layout}, none of them 0; got ${wShape}, and x ${xShape}.`, w.shape, x.shape);
   }
-  if (!Number.isInteger(groups) || groups < 1) {
-    const expected = 'a whole number from 1 on';
-    throw new ValueError(`groups must be ${expected}; got ${groups}.`, {
-      op,
-      argument: 'groups',
-      got: groups,
-      expected,
-    });
-  }
+  checkCounts(op, { groups });
   const channels = x.shape[x.rank - rank - 1]!;
   const wanted = transposed ? w.shape[0]! : w.shape[1]! * groups;
   if (channels !== wanted) {
@@ -366,20 +366,22 @@ function convolution(
   const [b, options] = rest[0] instanceof Tensor ? [rest[0], rest[1]] : [undefined, rest[0] ?? rest[1]];
   const { stride = 1, padding = 0, dilation = 1, groups = 1 } = (options ?? {}) as ConvolutionOptions;
   checkOperands(op, [x, w, b], rank, groups, false);
-  const strides = axesOf(op, 'stride', stride, rank, 1);
-  const dilations = axesOf(op, 'dilation', dilation, rank, 1);
+  const strides = checkAxes(op, 'stride', stride, rank, 1);
+  const dilations = checkAxes(op, 'dilation', dilation, rank, 1);
   const kernel = w.shape.slice(2);
   const spans = kernel.map((length, axis) => (length - 1) * dilations[axis]!);
   const area = x.shape.slice(-rank);
-  if (padding === 'same' && strides.some((one) => one > 1)) {
-    throw new ValueError(`padding 'same' takes strides of 1; got ${show2(stride)}.`, {
-      ...{ op, argument: 'padding', got: stride, expected: 1 },
-    });
-  }
+  checkOption(
+    op,
+    'stride',
+    show(strides),
+    padding !== 'same' || strides.every((one) => one === 1),
+    "1 for padding 'same'",
+  );
   const ahead =
     padding === 'same'
       ? spans.map((span) => Math.floor(span / 2))
-      : axesOf(op, 'padding', padding === 'valid' ? 0 : (padding as PerAxis), rank, 0);
+      : checkAxes(op, 'padding', padding === 'valid' ? 0 : padding, rank, 0);
   const size = area.map((length, axis) => {
     if (padding === 'same') return length;
     return Math.floor((length + 2 * ahead[axis]! - spans[axis]! - 1) / strides[axis]!) + 1;
@@ -409,16 +411,18 @@ function transposedConvolution(
   const given = (options ?? {}) as ConvolutionTransposeOptions;
   const { groups = 1 } = given;
   checkOperands(op, [x, w, b], rank, groups, true);
-  const strides = axesOf(op, 'stride', given.stride ?? 1, rank, 1);
-  const dilations = axesOf(op, 'dilation', given.dilation ?? 1, rank, 1);
-  const padding = axesOf(op, 'padding', given.padding ?? 0, rank, 0);
-  const behind = axesOf(op, 'outputPadding', given.outputPadding ?? 0, rank, 0);
-  if (behind.some((one, axis) => one >= Math.max(strides[axis]!, dilations[axis]!))) {
-    throw new ValueError(
-      `outputPadding must be below stride or dilation; got ${show2(given.outputPadding)}, with stride ${show(strides)} and dilation ${show(dilations)}.`,
-      { op, argument: 'outputPadding', got: given.outputPadding, expected: strides },
-    );
-  }
+  const strides = checkAxes(op, 'stride', given.stride ?? 1, rank, 1);
+  const dilations = checkAxes(op, 'dilation', given.dilation ?? 1, rank, 1);
+  const padding = checkAxes(op, 'padding', given.padding ?? 0, rank, 0);
+  const behind = checkAxes(op, 'outputPadding', given.outputPadding ?? 0, rank, 0);
+  const isBelow = behind.every((one, axis) => one < Math.max(strides[axis]!, dilations[axis]!));
+  checkOption(
+    op,
+    'outputPadding',
+    show(behind),
+    isBelow,
+    `below stride ${show(strides)} or dilation ${show(dilations)}`,
+  );
   const size = x.shape
     .slice(-rank)
     .map(

@@ -139,11 +139,6 @@ const scatterAddOp: Defined<Picking & { n: number }> = /* @__PURE__ */ defineOp<
   vjp: ([g], { inputs: [, index], options: { of } }) => [gatherOp([g!, index!], { of })[0]!, null],
 });
 
-/** Zeros [O, n, I] to which y [O, C, I] is added at the indices [O, C, I], on behalf of another function. @internal */
-export function scatterAddAt(of: string, y: Tensor, index: Tensor, n: number): Tensor {
-  return scatterAddOp([y, index], { of, n })[0]!;
-}
-
 function checkIndex(op: string, index: Aval): void {
   checkDtypes(op, [index], (dtype: DType) => dtype === 'i32', 'i32');
 }

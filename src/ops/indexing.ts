@@ -1,6 +1,6 @@
 import { isReal } from '../dtype';
 import { DtypeError, ShapeError } from '../errors';
-import { broadcastShapes, normalizeAxis, type Shape, show, sizeOf, stridesOf } from '../shape';
+import { broadcastShapes, normalizeAxis, type Shape, sameShape, show, sizeOf, stridesOf } from '../shape';
 import { arange, checkNumber, checkNumeric, checkTensor, full, type Operand, Tensor, tensor } from '../tensor';
 import { add, gt, maximum, mul, ne, sub, where } from './elementwise';
 import { gatherFor, rowsFor, scatterAddFor } from './gather';
@@ -21,6 +21,18 @@ function checkDtypeOf(op: string, argument: string, x: Tensor, dtype: 'i32' | 'b
     argument,
     got: x.dtype,
     expected: dtype,
+  });
+}
+
+/** Throws a DtypeError unless an argument is a tensor of x's dtype. */
+function checkAlike(op: string, x: Tensor, argument: string, other: Tensor): void {
+  checkTensor(op, argument, other);
+  if (other.dtype === x.dtype) return;
+  throw new DtypeError(`${argument} of dtype ${other.dtype} does not match x of dtype ${x.dtype}; cast one.`, {
+    op,
+    argument,
+    got: other.dtype,
+    expected: x.dtype,
   });
 }
 
@@ -88,7 +100,12 @@ export function unique(x: Tensor, { returnInverse = false, returnCounts = false 
  */
 export function nonzero(x: Tensor): Tensor {
   checkTensor('nonzero', 'x', x);
-  const found = positions('nonzero', x);
+  return coordinates('nonzero', x);
+}
+
+/** nonzero on behalf of another function, which errors then name. */
+function coordinates(op: string, x: Tensor): Tensor {
+  const found = positions(op, x);
   const strides = stridesOf(x.shape);
   const rows = found.flatMap((at) => x.shape.map((length, axis) => Math.floor(at / strides[axis]!) % length));
   return tensor(Int32Array.from(rows), { shape: [found.length, x.rank] });
@@ -102,7 +119,6 @@ export function maskedSelect(x: Tensor, mask: Tensor): Tensor {
   checkTensor('maskedSelect', 'x', x);
   checkDtypeOf('maskedSelect', 'mask', mask, 'bool');
   const shape = broadcastShapes('maskedSelect', x.shape, mask.shape);
-  mask.values('maskedSelect');
   const found = whole(positions('maskedSelect', broadcastTo(mask, shape)));
   return gatherFor('maskedSelect', reshape(broadcastTo(x, shape), [sizeOf(shape)]), found, 0);
 }
@@ -115,16 +131,8 @@ export function maskedFill(x: Tensor, mask: Tensor, value: Operand): Tensor {
   checkTensor('maskedFill', 'x', x);
   checkDtypeOf('maskedFill', 'mask', mask, 'bool');
   const filling = typeof value === 'number' ? full([], checkNumber('maskedFill', value, x.dtype), x) : value;
-  checkTensor('maskedFill', 'value', filling);
+  checkAlike('maskedFill', x, 'value', filling);
   if (filling.rank !== 0) refuseShape('maskedFill', 'value', filling, 'rank 0');
-  if (filling.dtype !== x.dtype) {
-    throw new DtypeError(`value of dtype ${filling.dtype} does not match x of dtype ${x.dtype}; cast one.`, {
-      op: 'maskedFill',
-      argument: 'value',
-      got: filling.dtype,
-      expected: x.dtype,
-    });
-  }
   broadcastShapes('maskedFill', x.shape, mask.shape);
   return where(mask, filling, x);
 }
@@ -155,9 +163,9 @@ export function index(x: Tensor, indices: readonly Tensor[]): Tensor {
       return [one];
     }
     const own = x.shape.slice(axis, axis + one.rank);
-    if (one.rank === 0 || show(own) !== show(one.shape)) refuseShape('index', 'mask', one, `shape ${show(own)}`);
+    if (one.rank === 0 || !sameShape(own, one.shape)) refuseShape('index', 'mask', one, `shape ${show(own)}`);
     axis += one.rank;
-    const found = nonzeroFor('index', one);
+    const found = coordinates('index', one);
     return one.shape.map((_, i) => slice(found, `:, ${i}`));
   });
   if (axis > x.rank) refuseShape('index', 'x', x, `${axis} axes to be indexed`);
@@ -176,11 +184,6 @@ export function index(x: Tensor, indices: readonly Tensor[]): Tensor {
   );
   const rows = reshape(x, [sizeOf(x.shape.slice(0, axis)), sizeOf(rest)]);
   return reshape(rowsFor('index', places, rows), [...shape, ...rest]);
-}
-
-function nonzeroFor(op: string, mask: Tensor): Tensor {
-  mask.values(op);
-  return nonzero(mask);
 }
 
 const upTo = (shape: Shape) => shape.map((length) => `:${length}`).join(', ');
@@ -203,15 +206,7 @@ function checkScatter(op: string, x: Tensor, places: Tensor, src: Tensor | null,
     refuseShape(op, 'index', places, `the rank of x, ${show(x.shape)}, and no axis but ${at} longer than x's`);
   }
   if (!src) return at;
-  checkTensor(op, 'src', src);
-  if (src.dtype !== x.dtype) {
-    throw new DtypeError(`src of dtype ${src.dtype} does not match x of dtype ${x.dtype}; cast one.`, {
-      op,
-      argument: 'src',
-      got: src.dtype,
-      expected: x.dtype,
-    });
-  }
+  checkAlike(op, x, 'src', src);
   if (src.rank !== x.rank || src.shape.some((length, one) => length < places.shape[one]!)) {
     refuseShape(op, 'src', src, `no axis shorter than index's, ${show(places.shape)}`);
   }
@@ -277,7 +272,7 @@ export function indexAdd(
   const at = normalizeAxis('indexAdd', axis, x.shape);
   if (index.rank !== 1) refuseShape('indexAdd', 'index', index, 'one axis');
   const wanted = x.shape.map((length, one) => (one === at ? index.size : length));
-  if (show(src.shape) !== show(wanted)) refuseShape('indexAdd', 'src', src, `shape ${show(wanted)}`);
+  if (!sameShape(src.shape, wanted)) refuseShape('indexAdd', 'src', src, `shape ${show(wanted)}`);
   if (!isReal(x.dtype) && !Number.isInteger(alpha)) {
     throw new DtypeError(`alpha must be a whole number for ${x.dtype}; got ${alpha}.`, {
       op: 'indexAdd',

@@ -205,11 +205,14 @@ function channelsOf(op: string, x: Tensor): { n: number; c: number; inner: numbe
 
 function checkSeveral(op: string, x: Tensor, count: number): void {
   if (count > 1) return;
-  throw new ShapeError(`statistics need more than one number a channel; x has shape ${show(x.shape)}.`, {
-    op,
-    argument: 'x',
-    got: x.shape,
-  });
+  throw new ShapeError(
+    `statistics need more than one number a channel; x has shape ${show(x.shape)} (train's dropLast leaves out a last batch of one).`,
+    {
+      op,
+      argument: 'x',
+      got: x.shape,
+    },
+  );
 }
 
 interface Running {

@@ -4,9 +4,9 @@ import { ShapeError } from '../errors';
 import { cut, type Emitter, type View } from '../graph/emitter';
 import type { Op as Defined } from '../graph/op';
 import { show, sizeOf } from '../shape';
-import { checkOption, checkReal, type Tensor } from '../tensor';
+import { checkAxes, checkOption, checkReal, type PerAxis, type Tensor } from '../tensor';
 import { defineExtensionOp } from './extension';
-import { scatterAddAt } from './gather';
+import { gatherFor } from './gather';
 import { reshape } from './movement';
 
 // All pooling is of planes: x [P, H, W] -> y [P, OH, OW]. What lies in which window is worked out here, for each axis by itself, and
@@ -22,6 +22,13 @@ interface Windows {
   steps: [number, number];
 }
 
+/** Of a gradient: the rows and columns that the windows are of. */
+interface Sized extends Windows {
+  size: [number, number];
+}
+
+const areaOf = ({ shape }: Tensor) => shape.slice(1) as [number, number];
+
 function isHalving(windows: Window[]): boolean {
   return windows.every(([start, end], i) => start === 2 * i && end === 2 * i + 2);
 }
@@ -34,6 +41,7 @@ function emitPool(
 ): void {
   const [planes, h, w] = plane.shape as [number, number, number];
   const [oh, ow] = [rows.length, columns.length];
+  const views = [source, destination, ...(indices ? [indices] : [])];
   const { per, chunks } = cut(planes, Math.ceil(4096 / Math.max(1, h * w)));
   program.record(
     op,
@@ -50,18 +58,22 @@ function emitPool(
       [Pool.HALVES]: Number(steps[0] === 1 && steps[1] === 1 && isHalving(rows) && isHalving(columns)),
       [Pool.SOURCE]: program.read(source),
       [Pool.DESTINATION]: program.write(destination),
-      [Pool.INDICES]: indices ? program.write(indices) : 0,
+      [Pool.INDICES]: indices ? program[op === Op.MAX_POOL ? 'write' : 'read'](indices) : 0,
     },
-    [destination, ...(indices ? [indices] : [])],
+    views,
     {
       chunks: sizeOf(destination.shape) === 0 ? 0 : chunks,
+      lanes: {
+        ...{ count: planes, per, field: Pool.CHUNK },
+        each: views.map((view): [View, number] => [view, view.shape[1]! * view.shape[2]!]),
+      },
       tail: [...rows, ...columns].flat(),
       flop: sizeOf(plane.shape),
     },
   );
 }
 
-const maxPoolOp = /* @__PURE__ */ defineExtensionOp<Windows>({
+const maxPoolOp: Defined<Windows> = /* @__PURE__ */ defineExtensionOp<Windows>({
   name: 'maxPool',
   version: 1,
   // [P, H, W] -> [P, OH, OW], and where in its plane each maximum stands
@@ -80,11 +92,27 @@ const maxPoolOp = /* @__PURE__ */ defineExtensionOp<Windows>({
       indices: indices!,
       plane: x!,
     }),
-  vjp: ([g], { inputs: [x], outputs: [, indices] }) => {
-    const [planes, h, w] = x!.shape as [number, number, number];
-    const flat = [planes, sizeOf(g!.shape.slice(1)), 1];
-    const back = scatterAddAt('maxPool', reshape(g!, flat), reshape(indices!, flat), h * w);
-    return [reshape(back, x!.shape)];
+  vjp: ([g], { inputs: [x], outputs: [, indices], options }) => [
+    maxPoolBackwardOp([g!, indices!], { ...options, size: areaOf(x!) })[0]!,
+  ],
+});
+
+/** What came for each maximum, where it stands: the transpose of picking. */
+const maxPoolBackwardOp = /* @__PURE__ */ defineExtensionOp<Sized>({
+  name: 'maxPoolBackward',
+  version: 1,
+  // [P, OH, OW] x i32 [P, OH, OW] -> [P, H, W]
+  shape: ([g], { size }) => [{ shape: [g!.shape[0]!, ...size], dtype: g!.dtype }],
+  emit: (program, [out], [g, indices], windows) =>
+    emitPool(program, Op.MAX_POOL_BACKWARD, windows, {
+      source: program.contiguous(g!),
+      destination: out!,
+      indices: program.contiguous(indices!),
+      plane: out!,
+    }),
+  vjp: ([g], { inputs: [x, indices] }) => {
+    const flat = ({ shape: [planes, ...area] }: Tensor, of: Tensor) => reshape(of, [planes!, sizeOf(area)]);
+    return [reshape(gatherFor('maxPool', flat(g!, g!), flat(x!, indices!), 1), x!.shape), null];
   },
 });
 
@@ -98,15 +126,11 @@ const averagePoolOp: Defined<Windows> = /* @__PURE__ */ defineExtensionOp<Window
   },
   emit: (program, [out], [x], windows) =>
     emitPool(program, Op.AVERAGE_POOL, windows, { source: program.contiguous(x!), destination: out!, plane: x! }),
-  vjp: ([g], { inputs: [x], options }) => [
-    averagePoolBackward([g!], { ...options, size: x!.shape.slice(1) as [number, number] })[0]!,
-  ],
+  vjp: ([g], { inputs: [x], options }) => [averagePoolBackwardOp([g!], { ...options, size: areaOf(x!) })[0]!],
 });
 
 /** The transpose of averagePool: what of each mean goes back to each element. */
-const averagePoolBackward: Defined<Windows & { size: [number, number] }> = /* @__PURE__ */ defineExtensionOp<
-  Windows & { size: [number, number] }
->({
+const averagePoolBackwardOp: Defined<Sized> = /* @__PURE__ */ defineExtensionOp<Sized>({
   name: 'averagePoolBackward',
   version: 1,
   // [P, OH, OW] -> [P, H, W]
@@ -123,33 +147,21 @@ const averagePoolBackward: Defined<Windows & { size: [number, number] }> = /* @_
   vjp: ([g], { options: { size: _, ...windows } }) => [averagePoolOp([g!], windows)[0]!],
 });
 
-/** A number for both axes, or one each: rows, columns. */
-export type Pair = number | readonly [number, number];
-
 export interface PoolOptions {
   /** From one window to the next; the window's size unless given. */
-  stride?: Pair;
+  stride?: PerAxis;
   /** Rows and columns around x, which no maximum sees; at most half a window. 0 unless given. */
-  padding?: Pair;
+  padding?: PerAxis;
   /** A last window may lie partly outside. */
   ceilMode?: boolean;
 }
 export interface MaxPoolOptions extends PoolOptions {
   /** From one element of a window to the next; 1 unless given. */
-  dilation?: Pair;
+  dilation?: PerAxis;
 }
 export interface AveragePoolOptions extends PoolOptions {
   /** The padding counts as zeros; otherwise a mean is of the elements of x alone. True unless given. */
   countIncludePad?: boolean;
-}
-
-/** An option for each axis, checked. */
-function pairOf(op: string, argument: string, value: unknown, axes: number, least: number): number[] {
-  const values: unknown[] = Array.isArray(value) ? value : new Array(axes).fill(value);
-  const whole = values.length === axes && values.every((one) => Number.isInteger(one) && (one as number) >= least);
-  const allowed = `a whole number from ${least} on${axes > 1 ? ', or two of them' : ''}`;
-  checkOption(op, argument, Array.isArray(value) ? `[${value}]` : value, whole, allowed);
-  return values as number[];
 }
 
 /** x as planes [P, H, W] (H is 1 with one axis), and what gives a result its axes back. */
@@ -194,7 +206,7 @@ function pool(
   op: string,
   x: Tensor,
   axes: number,
-  kernelSize: Pair,
+  kernelSize: PerAxis,
   {
     stride = kernelSize,
     padding = 0,
@@ -205,10 +217,10 @@ function pool(
   apply: (planes: Tensor, windows: Windows) => Tensor,
 ): Tensor {
   const { planes, restore } = planesOf(op, x, axes);
-  const sizes = pairOf(op, 'kernelSize', kernelSize, axes, 1);
-  const strides = pairOf(op, 'stride', stride, axes, 1);
-  const paddings = pairOf(op, 'padding', padding, axes, 0);
-  const dilations = pairOf(op, 'dilation', dilation, axes, 1);
+  const sizes = checkAxes(op, 'kernelSize', kernelSize, axes, 1);
+  const strides = checkAxes(op, 'stride', stride, axes, 1);
+  const paddings = checkAxes(op, 'padding', padding, axes, 0);
+  const dilations = checkAxes(op, 'dilation', dilation, axes, 1);
   const half = paddings.every((one, i) => one <= sizes[i]! / 2);
   checkOption(op, 'padding', `[${paddings}]`, half, `at most half of kernelSize, [${sizes}]`);
   const windows = sizes.map((size, i) => {
@@ -241,11 +253,11 @@ function adaptive(
   op: string,
   x: Tensor,
   axes: number,
-  outputSize: Pair,
+  outputSize: PerAxis,
   apply: (planes: Tensor, windows: Windows) => Tensor,
 ): Tensor {
   const { planes, restore } = planesOf(op, x, axes);
-  const sizes = pairOf(op, 'outputSize', outputSize, axes, 1);
+  const sizes = checkAxes(op, 'outputSize', outputSize, axes, 1);
   const windows = sizes.map((count, i) => {
     const length = x.shape.at(i - axes)!;
     if (length === 0) {
@@ -277,7 +289,7 @@ export function maxPool1d(x: Tensor, kernelSize: number, options: MaxPoolOptions
 }
 
 /** As maxPool1d, of windows over the last two axes: [N, C, H, W] or [C, H, W]. */
-export function maxPool2d(x: Tensor, kernelSize: Pair, options: MaxPoolOptions = {}): Tensor {
+export function maxPool2d(x: Tensor, kernelSize: PerAxis, options: MaxPoolOptions = {}): Tensor {
   return pool('maxPool2d', x, 2, kernelSize, options, greatest);
 }
 
@@ -287,7 +299,7 @@ export function avgPool1d(x: Tensor, kernelSize: number, options: AveragePoolOpt
 }
 
 /** As avgPool1d, of windows over the last two axes: [N, C, H, W] or [C, H, W]. */
-export function avgPool2d(x: Tensor, kernelSize: Pair, options: AveragePoolOptions = {}): Tensor {
+export function avgPool2d(x: Tensor, kernelSize: PerAxis, options: AveragePoolOptions = {}): Tensor {
   return pool('avgPool2d', x, 2, kernelSize, options, means);
 }
 
@@ -297,7 +309,7 @@ export function adaptiveMaxPool1d(x: Tensor, outputSize: number): Tensor {
 }
 
 /** As adaptiveMaxPool1d over the last two axes: [N, C, H, W] -> [N, C, …outputSize]. */
-export function adaptiveMaxPool2d(x: Tensor, outputSize: Pair): Tensor {
+export function adaptiveMaxPool2d(x: Tensor, outputSize: PerAxis): Tensor {
   return adaptive('adaptiveMaxPool2d', x, 2, outputSize, greatest);
 }
 
@@ -307,6 +319,6 @@ export function adaptiveAvgPool1d(x: Tensor, outputSize: number): Tensor {
 }
 
 /** As adaptiveAvgPool1d over the last two axes: [N, C, H, W] -> [N, C, …outputSize]. */
-export function adaptiveAvgPool2d(x: Tensor, outputSize: Pair): Tensor {
+export function adaptiveAvgPool2d(x: Tensor, outputSize: PerAxis): Tensor {
   return adaptive('adaptiveAvgPool2d', x, 2, outputSize, means);
 }

@@ -4,7 +4,7 @@ import { ShapeError } from '../errors';
 import { cut, double, type Emitter, type View } from '../graph/emitter';
 import type { Op as Defined } from '../graph/op';
 import { show, sizeOf } from '../shape';
-import { checkOption, checkReal, type Tensor } from '../tensor';
+import { checkAxes, checkOption, checkReal, type PerAxis, type Tensor } from '../tensor';
 import { defineExtensionOp } from './extension';
 import { reshape } from './movement';
 
@@ -92,24 +92,22 @@ const upsampleBackwardOp: Defined<Resize> = /* @__PURE__ */ defineExtensionOp<Re
 
 export interface InterpolateOptions {
   /** Of the result, behind the channels: one number for all axes, or one each. This or scaleFactor. */
-  size?: number | readonly number[];
+  size?: PerAxis;
   /** What the lengths are multiplied by, and rounded down: one number for all axes, or one each. */
-  scaleFactor?: number | readonly number[];
+  scaleFactor?: PerAxis;
   /** 'linear' is for one axis behind the channels, 'bilinear' for two. */
   mode?: 'nearest' | 'linear' | 'bilinear';
   /** Linear modes: the first and last elements of x and of the result are at the same places, not the borders of elements. */
   alignCorners?: boolean;
 }
 
-/** An option for each axis, checked. */
-function perAxis(argument: string, value: number | readonly number[], axes: number, whole: boolean): number[] {
-  const values = typeof value === 'number' ? new Array<number>(axes).fill(value) : [...value];
-  const holds =
-    values.length === axes && values.every((one) => (whole ? Number.isInteger(one) : Number.isFinite(one)) && one > 0);
-  const kind = whole ? 'a whole number from 1 on' : 'a finite number above 0';
-  const allowed = `${kind}${axes > 1 ? ', or two of them' : ''}`;
-  checkOption('interpolate', argument, typeof value === 'number' ? value : show(value), holds, allowed);
-  return values;
+/** Finite factors above 0, one for each axis. */
+function checkFactors(value: PerAxis, axes: number): number[] {
+  const factors = typeof value === 'number' ? new Array<number>(axes).fill(value) : [...value];
+  const holds = factors.length === axes && factors.every((one) => Number.isFinite(one) && one > 0);
+  const allowed = `a finite number above 0${axes > 1 ? `, or ${axes} of them` : ''}`;
+  checkOption('interpolate', 'scaleFactor', `[${factors}]`, holds, allowed);
+  return factors;
 }
 
 /**
@@ -139,8 +137,8 @@ export function interpolate(
   checkOption(op, 'alignCorners', alignCorners, linear || alignCorners === undefined, 'left out where mode is nearest');
   const one = (size === undefined) !== (scaleFactor === undefined);
   checkOption(op, 'size', `size ${size} and scaleFactor ${scaleFactor}`, one, 'given, or scaleFactor, not both');
-  const factors = scaleFactor === undefined ? null : perAxis('scaleFactor', scaleFactor, axes, false);
-  const sizes = size === undefined ? null : perAxis('size', size, axes, true);
+  const factors = scaleFactor === undefined ? null : checkFactors(scaleFactor, axes);
+  const sizes = size === undefined ? null : checkAxes(op, 'size', size, axes, 1);
   const resized = Array.from({ length: axes }, (_, i): Axis => {
     const input = x.shape[i + 2]!;
     const output = sizes ? sizes[i]! : Math.floor(input * factors![i]!);

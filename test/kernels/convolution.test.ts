@@ -1,6 +1,15 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Convolution, ConvolutionWeight, GEMM_KC, Op, Pack, Seen, Window } from '../../assembly/isa';
-import { type Geometry, type Pair, planConvolution, planWeight } from '../../src/machine/convolution';
+import {
+  Convolution,
+  ConvolutionTranspose,
+  ConvolutionWeight,
+  GEMM_KC,
+  Op,
+  Pack,
+  Seen,
+  Window,
+} from '../../assembly/isa';
+import { type Geometry, type Pair, planConvolution, planTranspose, planWeight } from '../../src/machine/convolution';
 import { planPack } from '../../src/machine/gemm';
 import { type Core, cores, type Reals } from './core';
 import { rounder } from './law';
@@ -93,6 +102,25 @@ function weighed(
   return result;
 }
 
+/** The law of CONVOLUTION_TRANSPOSE; w is [GROUPS · OUTPUTS, k]. */
+function transposed(geometry: Geometry, [x, w, bias]: readonly Reals[], round: (x: number) => number) {
+  const { channels, kernel } = geometry;
+  const [k, taps] = [tapsOf(geometry), kernel[0] * kernel[1]];
+  return [...elements(geometry)].map(({ image, group, o, q }) => {
+    const output = group * geometry.outputs + o;
+    let sum = bias ? bias[output]! : 0;
+    for (const tap of range(taps)) {
+      let partial = 0;
+      for (const c of range(channels)) {
+        const at = c * taps + tap;
+        partial = round(partial + round(w![output * k + at]! * seen(x!, geometry, image, group, at, q)));
+      }
+      sum = round(sum + partial);
+    }
+    return sum;
+  });
+}
+
 describe.each(cores)('convolution, $precision', (core: Core) => {
   const round = rounder(core);
   const bytes = core.Real.BYTES_PER_ELEMENT;
@@ -166,6 +194,75 @@ describe.each(cores)('convolution, $precision', (core: Core) => {
     check(shape, options),
     checkWeight(shape, options),
   ];
+
+  /** Runs a CONVOLUTION_TRANSPOSE and compares. */
+  function checkTranspose(shape: Shape, { shift = 0, bias = true, items = 0 } = {}) {
+    core.reset();
+    const geometry = geometryOf(shape);
+    const { batch, groups, channels, outputs, area, kernel } = geometry;
+    const [k, taps] = [tapsOf(geometry), kernel[0] * kernel[1]];
+    const x = core.reals(numbers(batch * groups * channels * area[0] * area[1], 1), shift);
+    const w = core.reals(numbers(groups * outputs * k, 2), shift);
+    const tapsFirst = core.reals(
+      range(w.length).map((i) => w[i - (i % k) + (i % channels) * taps + Math.floor((i % k) / channels)]!),
+    );
+    const b = core.reals(numbers(groups * outputs, 3), shift);
+    const y = core.reals(batch * groups * outputs * positionsOf(geometry), shift);
+    const matrix = { pointer: tapsFirst.byteOffset, batch: 0, row: 1, column: k };
+    const pack = planPack<number>(matrix, k, groups * outputs, bytes);
+    const panels = core.reals(pack.bytes / bytes);
+    const plan = planTranspose(geometry, bytes)!;
+    core.run(
+      record(Op.PACK, pack.chunks, {
+        ...(pack.fields as Record<number, number>),
+        [Pack.DESTINATION]: panels.byteOffset,
+      }),
+      record(Op.CONVOLUTION_TRANSPOSE, items ? Math.ceil((batch * groups * outputs) / 4 / items) : plan.chunks, {
+        ...plan.fields,
+        [ConvolutionTranspose.ITEMS]: items || plan.fields[ConvolutionTranspose.ITEMS]!,
+        [Window.X]: x.byteOffset,
+        [ConvolutionTranspose.PANELS]: panels.byteOffset,
+        [ConvolutionTranspose.Y]: y.byteOffset,
+        [ConvolutionTranspose.BIAS]: bias ? b.byteOffset : 0,
+      }),
+    );
+    expect([...y], JSON.stringify(shape)).toEqual(transposed(geometry, bias ? [x, w, b] : [x, w], round));
+  }
+
+  /** As much of y as sees x. */
+  const whole = (shape: Shape): Shape => {
+    const reach = shape.kernel.map((length, axis) => (length - 1) * (shape.dilation?.[axis] ?? 1));
+    const pad = reach.map((far) => Math.max(0, far)) as unknown as Pair;
+    return {
+      size: shape.area.map((length, axis) => length + Math.abs(reach[axis]!)) as unknown as Pair,
+      pad,
+      ...shape,
+    };
+  };
+
+  it('is transposed where windows would see mostly what is outside', () => {
+    const least: Shape = { channels: 8, outputs: 4, area: [3, 8], kernel: [3, 3] };
+    checkTranspose(whole(least));
+    checkTranspose(whole({ ...least, area: [5, 12], kernel: [3, 5] }), { bias: false, shift: 1 });
+    checkTranspose(whole({ ...least, area: [3, 4], kernel: [5, 4] }), { shift: 3 });
+    checkTranspose(whole({ ...least, dilation: [-1, -1] }));
+    checkTranspose(whole({ ...least, area: [1, 4], dilation: [2, -3] }), { shift: 2 });
+    checkTranspose(whole({ ...least, batch: 3, groups: 3, outputs: 12, channels: 9 }));
+    checkTranspose(whole({ ...least, channels: Math.floor(GEMM_KC / 9), outputs: 16 }));
+    checkTranspose({ ...whole(least), size: [8, 13], pad: [3, 2] });
+    for (const items of [1, 2, 5]) checkTranspose(whole({ ...least, batch: 2, outputs: 8 }), { items });
+  });
+
+  it('is not, where a convolution does better', () => {
+    const plan = (shape: Shape) => planTranspose(geometryOf(whole({ channels: 8, outputs: 4, ...shape })), bytes);
+    expect(plan({ area: [3, 8], kernel: [3, 3] })).not.toBeNull();
+    expect(plan({ area: [3, 8], kernel: [3, 3], pad: [1, 1], size: [3, 8] })).toBeNull();
+    expect(plan({ area: [3, 8], kernel: [3, 3], outputs: 5 })).toBeNull();
+    expect(plan({ area: [3, 9], kernel: [3, 3] })).toBeNull();
+    expect(plan({ area: [3, 8], kernel: [3, 3], channels: 7 })).toBeNull();
+    expect(plan({ area: [3, 8], kernel: [3, 3], channels: GEMM_KC })).toBeNull();
+    expect(plan({ area: [3, 32], kernel: [3, 3] })).toBeNull();
+  });
 
   it('takes rows of every length', () => {
     for (const width of range(34).slice(1)) {

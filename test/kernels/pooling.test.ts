@@ -14,12 +14,17 @@ describe.each(cores)('pooling of halves, $precision', (core) => {
   /** Windows of two: an odd last row or column is in none. */
   const windows = (length: number) => range(Math.floor(length / 2)).flatMap((i) => [2 * i, 2 * i + 2, 2]);
 
-  function pooled(op: Op, x: ArrayLike<number>, { planes, h, w }: Plane, { halves = 1, per = planes, shift = 0 } = {}) {
+  function pooled(
+    op: Op,
+    x: ArrayLike<number>,
+    { planes, h, w }: Plane,
+    { halves = 1, per = planes, shift = 0, at = [] as number[] } = {},
+  ) {
     core.reset();
     const [oh, ow] = [Math.floor(h / 2), Math.floor(w / 2)];
-    const size = planes * (op === Op.AVERAGE_POOL_BACKWARD ? h * w : oh * ow);
-    const destination = core.reals(size, shift);
-    const indices = core.ints(op === Op.MAX_POOL ? size : 0, shift);
+    const isBackward = op === Op.AVERAGE_POOL_BACKWARD || op === Op.MAX_POOL_BACKWARD;
+    const destination = core.reals(planes * (isBackward ? h * w : oh * ow), shift);
+    const indices = core.ints(op === Op.MAX_POOL ? planes * oh * ow : at, shift);
     core.run(
       record(
         op,
@@ -67,6 +72,21 @@ describe.each(cores)('pooling of halves, $precision', (core) => {
         const { values, indices } = pooled(Op.MAX_POOL, x, plane, options);
         expect(values).toEqual(wanted.map(([value]) => value));
         expect(indices).toEqual(wanted.map(([, index]) => index));
+      }
+    }
+  });
+
+  it('gives back what came for each maximum, with vectors as without', () => {
+    for (const w of range(20).slice(2)) {
+      const plane = { planes: 3, h: w % 2 === 0 ? 4 : 5, w };
+      const x = numbers(3 * plane.h * w, w).map(round);
+      const { values, indices } = pooled(Op.MAX_POOL, x, plane);
+      const wanted = new Array<number>(x.length).fill(0);
+      outputs(plane).forEach(([p], i) => {
+        wanted[p * plane.h * w + indices[i]!] = values[i]!;
+      });
+      for (const options of [{}, { halves: 0 }, { per: 2, shift: 1 }, { per: 1, shift: 3 }]) {
+        expect(pooled(Op.MAX_POOL_BACKWARD, values, plane, { ...options, at: indices }).values).toEqual(wanted);
       }
     }
   });

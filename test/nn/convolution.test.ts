@@ -86,7 +86,7 @@ describe('layers of convolution', () => {
 
   it('refuse what they cannot be', () => {
     expect(() => new nn.Conv2d(3, 4, 0)).toThrow(ValueError);
-    expect(() => new nn.Conv2d(3, 4, [3, 3, 3])).toThrow(/kernelSize .*3,3,3/);
+    expect(() => new nn.Conv2d(3, 4, [3, 3, 3])).toThrow(/kernelSize .*3, 3, 3/);
     expect(() => new nn.Conv1d(3, 4, 3, { groups: 2 })).toThrow(/groups .*inChannels, 3, and outChannels, 4; got 2/);
     expect(() => new nn.ConvTranspose1d(4, 3, 3, { groups: 2 })).toThrow(/groups/);
     expect(() => new nn.Conv1d(0, 4, 3)).toThrow(/inChannels .*0/);

@@ -345,7 +345,7 @@ const bad: Bad[] = [
         say(...w.shape),
       ),
       refuseOption('a stride of 0', { stride: 0 }, 'stride', 'from 1 on', '0'),
-      refuseOption('strides of three axes', { stride: [1, 1, 1] }, 'stride', '[1,1,1]'),
+      refuseOption('strides of three axes', { stride: [1, 1, 1] }, 'stride', '[1, 1, 1]'),
       refuseOption('half a dilation', { dilation: 1.5 }, 'dilation', '1.5'),
       refuseOption('padding below 0', { padding: -1 }, 'padding', 'from 0 on', '-1'),
       refuseOption('half a group', { groups: 0.5 }, 'groups', '0.5'),
@@ -1945,7 +1945,7 @@ const bad: Bad[] = [
         'at most half',
       ),
       refuse(op, 'BAD_VALUE', 'padding below 0', [good], (x) => call(x!, 2, { padding: -1 }), 'padding', '-1'),
-      refuse(op, 'BAD_VALUE', 'three sizes', [good], (x) => call(x!, [1, 2, 3] as never), 'kernelSize', '1,2,3'),
+      refuse(op, 'BAD_VALUE', 'three sizes', [good], (x) => call(x!, [1, 2, 3] as never), 'kernelSize', '[1, 2, 3]'),
     ];
   }),
   ...Object.entries({ maxPool1d, maxPool2d }).map(([op, f]) => {
@@ -1980,7 +1980,7 @@ const bad: Bad[] = [
         ),
         refuse(op, 'BAD_VALUE', 'no part', [good], (x) => call(x!, 0), 'outputSize', '0'),
         refuse(op, 'BAD_VALUE', 'half a part', [good], (x) => call(x!, 1.5), 'outputSize', '1.5'),
-        refuse(op, 'BAD_VALUE', 'three sizes', [good], (x) => call(x!, [1, 1, 1] as never), 'outputSize', '1,1,1'),
+        refuse(op, 'BAD_VALUE', 'three sizes', [good], (x) => call(x!, [1, 1, 1] as never), 'outputSize', '[1, 1, 1]'),
       ];
     },
   ),
