@@ -806,7 +806,7 @@ export const enum Upsample {
  * Steps run from 0 to T - 1, or with REVERSE from T - 1 to 0. Where t is not below the row's entry in LENGTHS (i32 [N]; 0: all are T), h and c
  * stay, and what is saved for the step is 0. Results are one slab for each step and one for the start:
  *
- *   STATES [T + 1, N, H]: INITIAL, h' of step 0, …, of T - 1; with REVERSE h' of step 0, …, of T - 1, INITIAL
+ *   STATES [T + 1, N, H]: INITIAL (0: zeros, and LSTM's EXTRA as well), h' of step 0, …, of T - 1; with REVERSE h' of step 0, …, of T - 1, INITIAL
  *   LSTM: GATES [T, N, 4·H], MORE: c in the order of STATES, from EXTRA [N, H].  GRU: GATES [T, N, 3·H], MORE [T, N, H] is q, EXTRA [H] the bias.
  *
  * PANELS are Wᵀ's, as PACK writes them. At PRODUCT stands a GEMM record, of which the kernel takes sizes and strides. A chunk runs
@@ -834,7 +834,7 @@ export const enum Recurrent {
  * INITIAL and of LSTM's EXTRA; for GRU also HIDDEN [T, N, 3·H], those of what is added up from h: the same, but for q in place of n. Fields
  * up to MORE are as in RECURRENT, with panels of W. Steps run the other way. A step's cotangent of h is that of its slab, plus what
  * the step behind it gives, D·W (GEMM's law), to which is added before (BETA is 1) what goes past the product: GRU's z·h, and the whole
- * where a row stays as it is.
+ * where a row stays as it is. Where nobody asks for the cotangent of INITIAL (STARTS is 0) the last of these products is left out.
  */
 export const enum RecurrentBackward {
   STATES_COTANGENT = 14,
@@ -843,7 +843,8 @@ export const enum RecurrentBackward {
   HIDDEN = 17,
   INITIAL_COTANGENT = 18,
   EXTRA_COTANGENT = 19,
-  PRODUCT = 20,
+  STARTS = 20,
+  PRODUCT = 21,
 }
 export const enum Cell {
   TANH = 0,

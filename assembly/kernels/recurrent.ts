@@ -69,8 +69,14 @@ export function recurrent(record: usize, chunk: i32, scratch: usize): void {
   let before = address(record, Recurrent.STATES) + start + (reverse ? <usize>steps * slab : 0);
   // From states to the cells that belong to them.
   const toCells = address(record, Recurrent.MORE) - address(record, Recurrent.STATES);
-  memory.copy(before, address(record, Recurrent.INITIAL) + start, <usize>rows * line);
-  if (kind == Cell.LSTM) memory.copy(before + toCells, extra + start, <usize>rows * line);
+  const initial = address(record, Recurrent.INITIAL);
+  if (initial) {
+    memory.copy(before, initial + start, <usize>rows * line);
+    if (kind == Cell.LSTM) memory.copy(before + toCells, extra + start, <usize>rows * line);
+  } else {
+    memory.fill(before, 0, <usize>rows * line);
+    if (kind == Cell.LSTM) memory.fill(before + toCells, 0, <usize>rows * line);
+  }
   for (let step = 0; step < steps; step++) {
     const t = reverse ? steps - 1 - step : step;
     const at = <usize>t * <usize>n + <usize>first;
@@ -79,8 +85,9 @@ export function recurrent(record: usize, chunk: i32, scratch: usize): void {
     let p = address(record, Recurrent.PROJECTED) + at * wide;
     let gates = address(record, Recurrent.GATES) + at * wide;
     let q = address(record, Recurrent.MORE) + at * line;
-    if (t < longest) {
-      const sums = kind == Cell.LSTM || kind == Cell.GRU ? gates : after;
+    const sums = kind == Cell.LSTM || kind == Cell.GRU ? gates : after;
+    if (step == 0 && !initial) memory.fill(sums, 0, <usize>rows * wide);
+    else if (t < longest) {
       const product = record + (Recurrent.PRODUCT << 2);
       block(product, before, address(record, Recurrent.PANELS), 0, 0, sums, rows, partsOf(kind) * h, scratch);
     }
@@ -225,7 +232,7 @@ export function recurrentBackward(record: usize, chunk: i32, scratch: usize): vo
       back += line;
       backCell += line;
     }
-    if (t < longest) {
+    if (t < longest && (step > 0 || word(record, RecurrentBackward.STARTS))) {
       const product = record + (RecurrentBackward.PRODUCT << 2);
       block(product, sums, address(record, Recurrent.PANELS), 0, 0, carried, rows, h, scratch);
     }

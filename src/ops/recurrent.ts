@@ -10,7 +10,7 @@ import { add, gt, lt, mul, relu, sigmoid, sub, tanh, where } from './elementwise
 import { defineExtensionOp } from './extension';
 import { checkLengths, type Lengths } from './lengths';
 import { linear, matmul, packed } from './matmul';
-import { chunk, concat, reshape, slice, stack, transpose, unbind } from './movement';
+import { broadcastTo, chunk, concat, reshape, slice, stack, transpose, unbind } from './movement';
 import { sum } from './reduce';
 
 interface Recurrence {
@@ -28,7 +28,10 @@ const CELLS = {
   gru: { kind: Cell.GRU, parts: 3 },
 } as const;
 
-/** What `recurrent` takes: `extra` is LSTM's cell before the first step [N, H], or GRU's bias [H]. */
+/**
+ * What `recurrent` takes: `extra` is LSTM's cell before the first step [N, H], or GRU's bias [H]. Where a sequence starts from nothing the plain
+ * number 0 stands for h, and for the cell: products with it are left out.
+ */
 interface Operands<T> {
   projected: T;
   w: T;
@@ -45,6 +48,8 @@ function operandsOf<T>(inputs: readonly T[], { cell, varies }: Recurrence): Oper
   const lengths = varies ? behind.shift() : undefined;
   return { projected, w, initial, extra, lengths, rest: behind };
 }
+
+const isNothing = ({ shape }: { shape: Shape }) => shape.length === 0;
 
 /** A step as ops do it. */
 interface Step {
@@ -67,7 +72,8 @@ function unroll(inputs: Tensor[], options: Recurrence): Step[] {
   const { cell: kind, reverse } = options;
   const { parts: count } = CELLS[kind];
   const steps = unbind(projected).map((p, t) => ({ p, t }));
-  let [h, c] = [initial, extra ?? initial];
+  const full = (state: Tensor) => (isNothing(state) ? broadcastTo(state, [projected.shape[1]!, w.shape[1]!]) : state);
+  let [h, c] = [full(initial), full(kind === 'lstm' ? extra! : initial)];
   return (reverse ? steps.reverse() : steps).map(({ p, t }): Step => {
     const live = lengths && reshape(gt(lengths, t), [lengths.size, 1]);
     const sums = matmul(h, transpose(w));
@@ -114,7 +120,7 @@ const recurrentOp: Defined<Recurrence> = /* @__PURE__ */ defineExtensionOp<Recur
     const { projected, w, initial, extra } = operandsOf(inputs, options);
     checkReals('recurrent', [projected, w, initial]);
     const { dtype } = projected;
-    const [t, n, h] = [projected.shape[0]!, ...initial.shape] as [number, number, number];
+    const [t, n, h] = [...projected.shape.slice(0, 2), w.shape[1]] as [number, number, number];
     const states = { shape: [t + 1, n, h], dtype };
     if (!extra) return [states];
     return [states, projected, options.cell === 'gru' ? { shape: [t, n, h], dtype } : states];
@@ -123,6 +129,7 @@ const recurrentOp: Defined<Recurrence> = /* @__PURE__ */ defineExtensionOp<Recur
     const { projected, w, initial, extra, lengths } = operandsOf(ins, options);
     const [states, gates, more] = outs as [View, View?, View?];
     const [wide, h] = w.shape as [number, number];
+    const pointer = (x: View | undefined) => (x && !isNothing(x) ? program.read(program.contiguous(x)) : 0);
     const panels = panelsOf(program, w, true);
     const { fields, chunks, tail, flop } = fieldsOf(program, options, states, lengths, panels, [wide, h], 0);
     program.record(
@@ -134,33 +141,35 @@ const recurrentOp: Defined<Recurrence> = /* @__PURE__ */ defineExtensionOp<Recur
         [Recurrent.GATES]: gates ? program.write(gates) : 0,
         [Recurrent.MORE]: more ? program.write(more) : 0,
         [Recurrent.PROJECTED]: program.read(program.contiguous(projected)),
-        [Recurrent.INITIAL]: program.read(program.contiguous(initial)),
-        [Recurrent.EXTRA]: extra ? program.read(program.contiguous(extra)) : 0,
+        [Recurrent.INITIAL]: pointer(initial),
+        [Recurrent.EXTRA]: pointer(extra),
       },
       outs,
       { chunks, tail, flop, text: textOf(options, states) },
     );
   },
   meaning: (inputs, options) => {
-    const { initial, extra } = operandsOf(inputs, options);
+    const { extra } = operandsOf(inputs, options);
     const steps = unroll(inputs, options);
-    const slabs = (first: Tensor, of: (step: Step) => Tensor) => {
-      const own = reshape(first, [1, ...first.shape]);
+    const slabs = (start: Tensor, of: (step: Step) => Tensor) => {
+      const own = reshape(start, [1, ...start.shape]);
       return concat(options.reverse ? [inTime(steps, of), own] : [own, inTime(steps, of)]);
     };
-    const states = slabs(initial, ({ after }) => after);
+    const states = slabs(steps[0]!.before, ({ after }) => after);
     if (!extra) return [states];
     const gates = inTime(steps, ({ parts, live }) => saved(concat(parts, { axis: 1 }), live));
     return [
       states,
       gates,
-      options.cell === 'gru' ? inTime(steps, ({ q, live }) => saved(q, live)) : slabs(extra, ({ cell }) => cell),
+      options.cell === 'gru'
+        ? inTime(steps, ({ q, live }) => saved(q, live))
+        : slabs(steps[0]!.cellBefore, ({ cell }) => cell),
     ];
   },
   vjp: ([g, , gMore], { inputs, outputs, options }) => {
     const { cell, reverse, varies } = options;
     const [states] = outputs as [Tensor];
-    const [w] = inputs.slice(1) as [Tensor];
+    const [w, start] = inputs.slice(1) as [Tensor, Tensor];
     const cells = cell === 'lstm' && gMore ? [gMore] : [];
     const [d, initial, more] = recurrentBackwardOp(
       [...inputs, ...outputs, g ?? full(states.shape, 0, states), ...cells],
@@ -168,9 +177,12 @@ const recurrentOp: Defined<Recurrence> = /* @__PURE__ */ defineExtensionOp<Recur
     );
     const hidden = cell === 'gru' ? more! : d!;
     const [wide, h] = w.shape as [number, number];
-    const before = slice(states, reverse ? '1:' : ':-1');
-    // All steps at once: one product, as long as the sequence.
-    const dw = matmul(transpose(reshape(hidden, [before.size / h, wide])), reshape(before, [before.size / h, h]));
+    // All steps at once: one product, as long as the sequence, but for a step that starts from nothing.
+    const whole = !isNothing(start);
+    const before = slice(states, whole ? (reverse ? '1:' : ':-1') : '1:-1');
+    const behind = whole ? hidden : slice(hidden, reverse ? ':-1' : '1:');
+    const rows = (x: Tensor, columns: number) => reshape(x, [before.shape[0]! * before.shape[1]!, columns]);
+    const dw = matmul(transpose(rows(behind, wide)), rows(before, h));
     const extra = cell === 'gru' ? [sum(slice(hidden, `..., ${2 * h}:`), { axis: [0, 1] })] : more ? [more] : [];
     return [d!, dw, initial!, ...extra, ...(varies ? [null] : [])];
   },
@@ -182,12 +194,13 @@ const recurrentBackwardOp: Defined<Recurrence> = /* @__PURE__ */ defineExtension
   // What `recurrent` takes and makes, the cotangents of states [T + 1, N, H] and perhaps of LSTM's cells
   // -> those of projected [T, N, G·H] and initial [N, H], and LSTM: of extra; GRU: of what is added up from h [T, N, G·H]
   shape: (inputs, options) => {
-    const { projected, initial, extra } = operandsOf(inputs, options);
-    if (!extra) return [projected, initial];
-    return [projected, initial, options.cell === 'gru' ? projected : extra];
+    const { projected, w } = operandsOf(inputs, options);
+    const state = { shape: [projected.shape[1]!, w.shape[1]!], dtype: projected.dtype };
+    const { cell } = options;
+    return [projected, state, ...(cell === 'gru' ? [projected] : cell === 'lstm' ? [state] : [])];
   },
   emit: (program, outs, ins, options) => {
-    const { w, lengths, rest } = operandsOf(ins, options);
+    const { w, initial: start, lengths, rest } = operandsOf(ins, options);
     const own = rest.map((view) => program.contiguous(view));
     const isPlain = CELLS[options.cell].parts === 1;
     const [states, gates, more] = own as [View, View?, View?];
@@ -214,6 +227,7 @@ const recurrentBackwardOp: Defined<Recurrence> = /* @__PURE__ */ defineExtension
         [RecurrentBackward.HIDDEN]: isGru ? program.write(last!) : 0,
         [RecurrentBackward.INITIAL_COTANGENT]: program.write(initial),
         [RecurrentBackward.EXTRA_COTANGENT]: last && !isGru ? program.write(last) : 0,
+        [RecurrentBackward.STARTS]: Number(!isNothing(start)),
       },
       outs,
       { chunks, tail, flop, text: textOf(options, states) },
@@ -228,9 +242,9 @@ const recurrentBackwardOp: Defined<Recurrence> = /* @__PURE__ */ defineExtension
     const slab = (of: Tensor, at: number) => slice(of, `${at}`);
     const sigmoidSlope = (y: Tensor) => mul(y, sub(1, y));
     const tanhSlope = (y: Tensor) => sub(1, mul(y, y));
-    let carried: Tensor = zeros(initial.shape, initial);
-    let carriedCell = carried;
-    const made = steps.reverse().map(({ t, before, after, cellBefore, cell, parts, q, live }) => {
+    const nothing: Tensor = zeros([projected.shape[1]!, w.shape[1]!], projected);
+    let [carried, carriedCell] = [nothing, nothing];
+    const made = steps.reverse().map(({ t, before, after, cellBefore, cell, parts, q, live }, i) => {
       const at = reverse ? t : t + 1;
       const dh = add(carried, slab(g, at));
       const dc = gCells ? add(carriedCell, slab(gCells, at)) : carriedCell;
@@ -269,8 +283,9 @@ const recurrentBackwardOp: Defined<Recurrence> = /* @__PURE__ */ defineExtension
         past = where(live, past ?? 0, dh);
         cellPast = where(live, cellPast, dc);
       }
-      const sums = matmul(e, w);
-      carried = past ? add(past, sums) : sums;
+      const isLast = i === steps.length - 1;
+      const sums = isLast && isNothing(initial) ? null : matmul(e, w);
+      carried = past && sums ? add(past, sums) : (past ?? sums ?? nothing);
       carriedCell = cellPast;
       return { t, d, e };
     });
@@ -419,10 +434,10 @@ function recur<S extends readonly Tensor[]>(
   const ofHidden = biasHh && isGru ? concat([slice(biasHh, `:${2 * h}`), nothing([h])]) : biasHh;
   const bias = biasIh && ofHidden ? add(biasIh, ofHidden) : (biasIh ?? ofHidden);
   const projected = linear(x, weightIh, bias ?? undefined);
-  const [initial = nothing([n, h]), memory = nothing([n, h])] = states ?? [];
-  const extra = isGru ? [biasHh ? slice(biasHh, `${2 * h}:`) : nothing([h])] : cell === 'lstm' ? [memory] : [];
+  const [initial, memory] = states ?? [0, 0];
+  const extra = isGru ? [biasHh ? slice(biasHh, `${2 * h}:`) : nothing([h])] : cell === 'lstm' ? [memory!] : [];
   const options = { cell, reverse, varies: ends !== undefined };
-  const results = recurrentOp([projected, weightHh, initial, ...extra, ...(ends ? [ends] : [])], options);
+  const results = recurrentOp([projected, weightHh, initial!, ...extra, ...(ends ? [ends] : [])], options);
   const slabs = results[0]!;
   const output = slice(slabs, reverse ? ':-1' : '1:');
   const isInside = ends && lt(reshape(arange(t), [t, 1, 1]), reshape(ends, [1, n, 1]));

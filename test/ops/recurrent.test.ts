@@ -1,6 +1,6 @@
 import 'wasmgrad/f64';
 import { describe, expect, it } from 'vitest';
-import { compile, gru, lstm, type Real, rnn, type Tensor, tensor, vjp } from 'wasmgrad';
+import { compile, full, gru, lstm, type Operand, type Real, rnn, Tensor, tensor, vjp } from 'wasmgrad';
 import { ops } from '../../src/graph/define-op';
 import { decode, expectSameBits, integers, numbers } from '../reference';
 
@@ -23,20 +23,20 @@ describe.each(['f64', 'f32'] as Real[])('in %s', (real) => {
     const [forward, backward] = [ops.get('recurrent')!, ops.get('recurrentBackward')!];
     const wide = PARTS[cell];
     for (const [t, n, h] of sizes) {
-      for (const [reverse, varies] of [
-        [false, false],
-        [true, false],
-        [false, true],
-        [true, true],
-      ]) {
+      for (const at of Array(8).keys()) {
+        const [reverse, varies, starts] = [at % 2 > 0, at % 4 > 1, at > 3];
         const options = { cell, reverse, varies };
-        const title = `${JSON.stringify(options)} of ${[t, n, h]}`;
-        const inputs = [make(t, n, wide * h), make(wide * h, h), make(n, h)];
-        if (cell === 'lstm') inputs.push(make(n, h));
+        const title = `${JSON.stringify(options)} of ${[t, n, h]}, from ${starts ? 'a state' : 'nothing'}`;
+        // The plain number 0 is what stands for no state.
+        const state = () => (starts ? make(n, h) : 0);
+        const inputs: Operand[] = [make(t, n, wide * h), make(wide * h, h), state()];
+        if (cell === 'lstm') inputs.push(state());
         if (cell === 'gru') inputs.push(make(h));
         if (varies) inputs.push(decode(integers([n], ++seed, 0, t + 1)));
         const made = forward(inputs, options);
-        const meant = forward.meaning!(inputs, options);
+        const tensors = (all: Operand[]) =>
+          all.map((one) => (one instanceof Tensor ? one : full([], 0, { dtype: real })));
+        const meant = forward.meaning!(tensors(inputs), options);
         expect(meant).toHaveLength(made.length);
         meant.forEach((one, i) => {
           expectSameBits(made[i]!, one, `result ${i} of ${title}`);
@@ -45,7 +45,7 @@ describe.each(['f64', 'f32'] as Real[])('in %s', (real) => {
         for (const count of cell === 'lstm' ? [1, 2] : [1]) {
           const all = [...inputs, ...made, ...cotangents.slice(0, count)];
           const back = backward(all, options);
-          backward.meaning!(all, options).forEach((one, i) => {
+          backward.meaning!(tensors(all), options).forEach((one, i) => {
             expectSameBits(back[i]!, one, `cotangent ${i} of ${title}`);
           });
         }
