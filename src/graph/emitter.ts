@@ -123,6 +123,11 @@ export function isContiguous(view: View): boolean {
   return view.shape.every((length, axis) => length === 1 || view.strides[axis] === natural[axis]);
 }
 
+/** All of a buffer, its elements in row-major order without gaps. */
+export function whole({ shape, dtype }: Aval, buffer: Buffer): View {
+  return { buffer, dtype, shape, strides: stridesOf(shape), offset: 0 };
+}
+
 /** The two words of an f64. */
 export function double(field: number, value: number): Record<number, number> {
   const [low, high] = new Int32Array(new Float64Array([value]).buffer);
@@ -179,14 +184,13 @@ export class Emitter {
   }
 
   /** A fresh buffer in the arena for a value. */
-  temporary({ shape, dtype }: Aval): View {
-    const buffer: Buffer = { kind: 'arena', bytes: sizeOf(shape) * bytesOf(dtype), offset: -1 };
-    return { buffer, dtype, shape, strides: stridesOf(shape), offset: 0 };
+  temporary(aval: Aval): View {
+    return whole(aval, { kind: 'arena', bytes: sizeOf(aval.shape) * bytesOf(aval.dtype), offset: -1 });
   }
 
   /** A plain number as an operand. */
   number(value: number, dtype: DType): View {
-    return { buffer: { kind: 'number', bytes: 0, offset: 0, value }, dtype, shape: [], strides: [], offset: 0 };
+    return whole({ shape: [], dtype }, { kind: 'number', bytes: 0, offset: 0, value });
   }
 
   read(view: View): Pointer {

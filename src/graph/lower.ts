@@ -3,8 +3,8 @@ import type { Cell } from '../cell';
 import { bytesOf, isReal, type Real } from '../dtype';
 import { DtypeError, OutOfMemoryError } from '../errors';
 import { type Place, type Program, type RecordNote, Segment } from '../machine/program';
-import { show, sizeOf, stridesOf } from '../shape';
-import { type Buffer, cut, type Draft, Emitter, type View } from './emitter';
+import { show, sizeOf } from '../shape';
+import { type Buffer, cut, type Draft, Emitter, type View, whole } from './emitter';
 import { absorb, fold, fuse, settleMaps } from './fuse';
 import { type Graph, type Node, reachable, type Value } from './graph';
 import { shareCommon } from './passes';
@@ -91,13 +91,6 @@ function emitNodes(emitter: Emitter, graph: Graph, nodes: Node[], resolve: (valu
   const cells: Cell[] = [];
   const cellBuffers = new Map<Cell, Buffer>();
   const constants: Buffer[] = [];
-  const whole = ({ shape, dtype }: Value, buffer: Buffer): View => ({
-    buffer,
-    dtype,
-    shape,
-    strides: stridesOf(shape),
-    offset: 0,
-  });
   const cellBuffer = (cell: Cell): Buffer => {
     let buffer = cellBuffers.get(cell);
     if (!buffer) {
@@ -112,10 +105,8 @@ function emitNodes(emitter: Emitter, graph: Graph, nodes: Node[], resolve: (valu
   for (const { origin, outputs } of nodes) {
     const [value] = outputs as [Value];
     if (origin.kind === 'cell') views.set(value, whole(value, cellBuffer(origin.cell)));
-    else if (origin.kind === 'number') {
-      const buffer: Buffer = { kind: 'number', bytes: 0, offset: 0, value: origin.value };
-      views.set(value, whole(value, buffer));
-    } else if (origin.kind === 'capture') {
+    else if (origin.kind === 'number') views.set(value, emitter.number(origin.value, value.dtype));
+    else if (origin.kind === 'capture') {
       const data = origin.tensor.values();
       const buffer: Buffer = { kind: 'constant', bytes: data.byteLength, offset: -1, data };
       constants.push(buffer);
@@ -245,7 +236,7 @@ function withCommit(
   const copied = updates.filter(({ view }) => !inPlace.has(view.buffer));
   emitter.name = 'assign';
   for (const { view, target, shape } of copied) {
-    emitter.copy({ ...view, buffer: target, shape, strides: stridesOf(shape), offset: 0 }, view);
+    emitter.copy(whole({ shape, dtype: view.dtype }, target), view);
   }
   const copies = emitter.take();
   const checked = new Map<Buffer, { view: View; squares: boolean }>();
@@ -262,7 +253,7 @@ function withCommit(
   for (const { view, squares } of checked.values()) {
     const size = view.buffer.bytes / bytesOf(view.dtype);
     const { per, chunks } = cut(size);
-    const whole = { ...view, offset: 0 };
+    const all = { ...view, offset: 0 };
     emitter.record(
       Op.CHECK,
       Check.WORDS,
@@ -270,10 +261,10 @@ function withCommit(
         [Check.SIZE]: size,
         [Check.CHUNK]: per,
         [Check.SQUARES]: Number(squares),
-        [Check.SOURCE]: emitter.read(whole),
+        [Check.SOURCE]: emitter.read(all),
       },
       [],
-      { chunks, lanes: { count: size, per, field: Check.CHUNK, each: [[whole, 1]] } },
+      { chunks, lanes: { count: size, per, field: Check.CHUNK, each: [[all, 1]] } },
     );
   }
   emitter.name = 'commit';
@@ -389,27 +380,11 @@ function encode(
   };
 }
 
-/** The core's kernels. */
-const NAMES: Partial<Record<Op, string>> = {
-  [Op.END]: 'end',
-  [Op.MAP]: 'map',
-  [Op.REDUCE]: 'reduce',
-  [Op.SOFTMAX]: 'softmax',
-  [Op.SOFTMAX_BACKWARD]: 'softmax_backward',
-  [Op.COPY]: 'copy',
-  [Op.FILL]: 'fill',
-  [Op.GATHER]: 'gather',
-  [Op.SCATTER_ADD]: 'scatter_add',
-  [Op.RANDOM]: 'random',
-  [Op.GEMM]: 'gemm',
-  [Op.SGD]: 'sgd',
-  [Op.ADAM]: 'adam',
-  [Op.CHECK]: 'check',
-  [Op.COMMIT]: 'commit',
-  [Op.GROUP]: 'group',
-  [Op.CHAIN]: 'map_reduce',
-  [Op.PACK]: 'pack',
-};
+/** The core's kernels, by opcode; a CHAIN inside of a record is a MAP and the REDUCE behind it. */
+const NAMES =
+  'end map reduce softmax softmax_backward copy fill gather scatter_add random gemm sgd adam check commit group map_reduce pack'.split(
+    ' ',
+  );
 
 /** A record as a line of a listing: kernel, what it is for, results ← operands. */
 function describe(draft: Draft): string {
