@@ -26,7 +26,7 @@ export const groupOf = (name: string) => name.split(' ')[0]!;
 
 /**
  * Who takes no part in what. Products in scripts show in their steps, and would fill the hour here: tfjs's of transposed matrices take
- * seconds. numpy has no convolution, tfjs's WebAssembly backend no gradient of one, and jax-js's takes seconds.
+ * seconds. numpy has no recurrent layer and no convolution, tfjs's WebAssembly backend no gradient of a convolution, and jax-js's takes seconds.
  */
 const absentees: Record<string, string[]> = {
   W3: ['tfjs', 'jax-js'],
