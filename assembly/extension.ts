@@ -6,6 +6,7 @@ import { averagePool, averagePoolBackward, maxPool, maxPoolBackward } from './ke
 import { cholesky, solve } from './kernels/linalg';
 import { loop } from './kernels/loop';
 import { normalize, normalizeBackward } from './kernels/norm';
+import { recurrent, recurrentBackward } from './kernels/recurrent';
 import { argsort } from './kernels/sort';
 import { upsample, upsampleBackward } from './kernels/upsample';
 import { word } from './real';
@@ -69,6 +70,12 @@ export function execute(record: usize, chunk: i32, scratch: usize): void {
       break;
     case Op.ATTENTION_BACKWARD:
       attentionBackward(record, chunk, scratch);
+      break;
+    case Op.RECURRENT:
+      recurrent(record, chunk, scratch);
+      break;
+    case Op.RECURRENT_BACKWARD:
+      recurrentBackward(record, chunk, scratch);
       break;
   }
 }

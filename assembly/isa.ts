@@ -49,6 +49,8 @@ export const enum Op {
   UPSAMPLE_BACKWARD = 78, // upsample.ts
   SOLVE = 80, // linalg.ts
   CHOLESKY = 81, // linalg.ts
+  RECURRENT = 84, // recurrent.ts
+  RECURRENT_BACKWARD = 85, // recurrent.ts
   ATTENTION = 90, // attention.ts
   ATTENTION_BACKWARD = 91, // attention.ts
   DYNAMIC_COPY = 96, // dynamic.ts
@@ -893,6 +895,64 @@ export const ATTENTION_BLOCK = 8;
 /** What a block may take of scratch, as src/ops/attention.ts reckons; and E and EV at most. */
 export const ATTENTION_BYTES = 524288;
 export const ATTENTION_WIDTH = 512;
+
+/**
+ * RECURRENT: a recurrent layer over all of a sequence. From step to step each row n of the batch has a state h [H]; step t makes the next one of it
+ * and of what PROJECTED [T, N, G·H], contiguous, holds for t and n: p, G parts of H. With s = h·Wᵀ, in GEMM's law, likewise in parts,
+ *
+ *   TANH, RELU (G = 1)   h' = f(s + p)
+ *   LSTM (G = 4)         i, f, o = σ(s + p), g = tanh(s + p), c' = f·c + i·g, h' = o·tanh(c');   parts are i, f, g, o
+ *   GRU (G = 3)          r, z = σ(s + p), q = s + bias, n = tanh(r·q + p), h' = n + z·(h - n);   parts are r, z, n
+ *
+ * Steps run from 0 to T - 1, or with REVERSE from T - 1 to 0. Where t is not below the row's entry in LENGTHS (i32 [N]; 0: all are T), h and c
+ * stay, and what is saved for the step is 0. Results are one slab for each step and one for the start:
+ *
+ *   STATES [T + 1, N, H]: INITIAL (0: zeros, and LSTM's EXTRA as well), h' of step 0, …, of T - 1; with REVERSE h' of step 0, …, of T - 1, INITIAL
+ *   LSTM: GATES [T, N, 4·H], MORE: c in the order of STATES, from EXTRA [N, H].  GRU: GATES [T, N, 3·H], MORE [T, N, H] is q, EXTRA [H] the bias.
+ *
+ * PANELS are Wᵀ's, as PACK writes them. At PRODUCT stands a GEMM record, of which the kernel takes sizes and strides. A chunk runs
+ * CHUNK rows through all steps.
+ */
+export const enum Recurrent {
+  KIND = 3,
+  T = 4,
+  N = 5,
+  H = 6,
+  CHUNK = 7, // whole tiles of GEMM waste nothing
+  REVERSE = 8,
+  LENGTHS = 9,
+  PANELS = 10,
+  STATES = 11,
+  GATES = 12,
+  MORE = 13,
+  PROJECTED = 14,
+  INITIAL = 15,
+  EXTRA = 16,
+  PRODUCT = 17,
+}
+/**
+ * RECURRENT_BACKWARD: from what RECURRENT wrote, and cotangents of STATES and (LSTM; or 0) of MORE, those of PROJECTED, to GATES_COTANGENT, of
+ * INITIAL and of LSTM's EXTRA; for GRU also HIDDEN [T, N, 3·H], those of what is added up from h: the same, but for q in place of n. Fields
+ * up to MORE are as in RECURRENT, with panels of W. Steps run the other way. A step's cotangent of h is that of its slab, plus what
+ * the step behind it gives, D·W (GEMM's law), to which is added before (BETA is 1) what goes past the product: GRU's z·h, and the whole
+ * where a row stays as it is. Where nobody asks for the cotangent of INITIAL (STARTS is 0) the last of these products is left out.
+ */
+export const enum RecurrentBackward {
+  STATES_COTANGENT = 14,
+  CELLS_COTANGENT = 15,
+  GATES_COTANGENT = 16,
+  HIDDEN = 17,
+  INITIAL_COTANGENT = 18,
+  EXTRA_COTANGENT = 19,
+  STARTS = 20,
+  PRODUCT = 21,
+}
+export const enum Cell {
+  TANH = 0,
+  RELU = 1,
+  LSTM = 2,
+  GRU = 3,
+}
 
 /** COMMIT: ends the run here, with Status.NON_FINITE or Status.FAULT, if one was seen. One chunk. */
 export const enum Commit {

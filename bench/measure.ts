@@ -26,11 +26,13 @@ export const groupOf = (name: string) => name.split(' ')[0]!;
 
 /**
  * Who takes no part in what. Products in scripts show in their steps, and would fill the hour here: tfjs's of transposed matrices take
- * seconds. numpy has no gradients and no convolution, tfjs's WebAssembly backend no gradient of one, and jax-js's takes seconds.
+ * seconds. numpy has no recurrent layer, attention or convolution, tfjs's WebAssembly backend no gradient of one, and jax-js's takes seconds.
  */
 const absentees: Record<string, string[]> = {
   W3: ['tfjs', 'jax-js'],
   W4: ['numpy', 'numpy (AVX2)', 'tfjs'],
+  W5: ['numpy', 'numpy (AVX2)'],
+  W5g: ['numpy', 'numpy (AVX2)'],
   W6: ['numpy', 'numpy (AVX2)'],
   conv: ['numpy', 'numpy (AVX2)', 'tfjs', 'jax-js'],
 };

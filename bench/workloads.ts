@@ -12,6 +12,7 @@ import {
   nn,
   optim,
   relu,
+  slice,
   sum,
   type Tensor,
   tanh,
@@ -100,13 +101,13 @@ function regression(batch: number, inputs: number, outputs: number): Workload['p
 }
 
 /** One batch of ten classes more than of x: every x meets many classes, so that a network never knows them by heart. */
-function classification(shape: number[], layers: () => nn.Module[]): Workload['prepare'] {
+function classification(shape: number[], make: () => nn.Module, batch = shape[0]!): Workload['prepare'] {
   return (threads) => {
-    const model = new nn.Sequential(...layers());
+    const model = make();
     initialise(model.parameters());
     const xs = batchesOf(BATCHES, (i) => tensor(uniform(sizeOf(shape), 10 + i), { shape }));
     const ys = batchesOf(BATCHES + 1, (i) =>
-      tensor(Int32Array.from(uniform(shape[0]!, 50 + i), (value) => Math.fround(value * 10))),
+      tensor(Int32Array.from(uniform(batch, 50 + i), (value) => Math.fround(value * 10))),
     );
     return prepareStep(model, new optim.Adam(model.parameters()), crossEntropy, xs, ys, threads);
   };
@@ -114,17 +115,39 @@ function classification(shape: number[], layers: () => nn.Module[]): Workload['p
 
 /** Dense layers with ReLU in between. */
 const dense = (batch: number, sizes: number[]) =>
-  classification([batch, sizes[0]!], () =>
-    sizes.slice(1).flatMap((outputs, i) => [...(i > 0 ? [new nn.ReLU()] : []), new nn.Linear(sizes[i]!, outputs)]),
-  );
+  classification([batch, sizes[0]!], () => {
+    const layers = sizes.slice(1).map((outputs, i) => new nn.Linear(sizes[i]!, outputs));
+    return new nn.Sequential(...layers.flatMap((layer, i) => (i > 0 ? [new nn.ReLU(), layer] : [layer])));
+  });
 
 /** LeCun et al. 1998, roughly. */
 const leNet = (batch: number) =>
-  classification([batch, 1, 28, 28], () => [
-    ...[new nn.Conv2d(1, 8, 5), new nn.ReLU(), new nn.MaxPool2d(2)],
-    ...[new nn.Conv2d(8, 16, 5), new nn.ReLU(), new nn.MaxPool2d(2)],
-    ...[new nn.Flatten(), new nn.Linear(256, 10)],
-  ]);
+  classification(
+    [batch, 1, 28, 28],
+    () =>
+      new nn.Sequential(
+        ...[new nn.Conv2d(1, 8, 5), new nn.ReLU(), new nn.MaxPool2d(2)],
+        ...[new nn.Conv2d(8, 16, 5), new nn.ReLU(), new nn.MaxPool2d(2)],
+        ...[new nn.Flatten(), new nn.Linear(256, 10)],
+      ),
+  );
+
+/** A recurrent layer, and a dense one on what it has made of the last step. */
+class OfLast extends nn.Module {
+  readonly out: nn.Linear;
+
+  constructor(readonly layer: nn.LSTM | nn.GRU) {
+    super();
+    this.out = new nn.Linear(layer.hiddenSize, 10);
+  }
+
+  override forward(x: Tensor): Tensor {
+    return this.out.forward(slice(this.layer.forward(x).output, '-1'));
+  }
+}
+
+const recurrent = (steps: number, batch: number, inputs: number, make: () => nn.LSTM | nn.GRU) =>
+  classification([steps, batch, inputs], () => new OfLast(make()), batch);
 
 /** One block of a transformer (Vaswani et al. 2017; norms first), which is to make some numbers of others. */
 function transformer(batch: number, length: number, width: number, heads: number): Workload['prepare'] {
@@ -245,6 +268,8 @@ export const workloads: Workload[] = [
   relaxed(512, 512, 512),
   convolution(32, 16, 32, 32),
   { name: 'W4', threads: onBoth, prepare: leNet(32), work: null },
+  { name: 'W5', threads: onBoth, prepare: recurrent(32, 16, 32, () => new nn.LSTM(32, 128)), work: null },
+  { name: 'W5g', threads: onBoth, prepare: recurrent(32, 16, 32, () => new nn.GRU(32, 128)), work: null },
   { name: 'W6', threads: onBoth, prepare: transformer(8, 64, 64, 4), work: null },
   pass('relu', 2, relu),
   pass('add', 3, add),

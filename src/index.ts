@@ -48,6 +48,7 @@ export {
   type UniqueOptions,
   unique,
 } from './ops/indexing';
+export type { Lengths } from './ops/lengths';
 export { cholesky, inverse, solve } from './ops/linalg';
 export { linear, matmul } from './ops/matmul';
 export { outer, tril, triu } from './ops/matrix';
@@ -108,6 +109,15 @@ export {
   stochasticDepth,
   uniform,
 } from './ops/random';
+export {
+  gru,
+  type LstmState,
+  lstm,
+  type Recurred,
+  type RecurrentOptions,
+  type RnnOptions,
+  rnn,
+} from './ops/recurrent';
 export { all, any, argmax, argmin, cumsum, logsumexp, max, mean, min, prod, std, sum, variance } from './ops/reduce';
 export { logSoftmax, softmax } from './ops/softmax';
 export { argsort, type Sorted, type SortOptions, sort, topk } from './ops/sort';

@@ -59,7 +59,7 @@ function stride(record: usize, field: i32): usize {
 }
 
 /** An [m, n] block of C from row and column `top`, `first` on, with all of k. */
-function block(record: usize, a: usize, b: usize, top: i32, first: i32, c: usize, m: i32, n: i32, scratch: usize): void {
+export function block(record: usize, a: usize, b: usize, top: i32, first: i32, c: usize, m: i32, n: i32, scratch: usize): void {
   const k = word(record, Gemm.K);
   const aRow = stride(record, Gemm.A_ROW);
   const aColumn = stride(record, Gemm.A_COLUMN);

@@ -66,8 +66,9 @@ export function pack(
 ): void {
   const pitch = <usize>width << SHIFT;
   const step = <usize>width * across;
-  if (across == sizeof<real>() && width >= LANES) {
-    // Panels that lie side by side take whole lines of the cache; one by one, each line would come in for every panel.
+  if (across == sizeof<real>() && (4 * LANES) % width == 0) {
+    // Panels that lie side by side take whole lines of the cache; one by one, each line would come in for every panel. Six rows, the
+    // relaxed build's, do not divide them.
     const panels = 4 * LANES / width;
     const second: usize = panels == 4 ? panel : 16;
     const third: usize = panels == 4 ? 2 * panel : panel;

@@ -26,11 +26,22 @@ def layers(sizes):
 
 def parameters(shapes):
     """Weights of these shapes, [out, in, ...], and biases."""
+    return initial([shape for weight in shapes for shape in (weight, weight[:1])])
+
+
+def initial(shapes):
+    """Weights, and biases behind those whose inputs they share."""
     made = []
-    for weight in shapes:
-        for shape in (weight, weight[:1]):
-            made.append((uniform(shape, 100 + len(made)) * 2 - 1) * np.float32(np.prod(weight[1:]) ** -0.5))
+    for shape in shapes:
+        inputs = np.prod(shape[1:]) if len(shape) > 1 else inputs
+        made.append((uniform(shape, 100 + len(made)) * 2 - 1) * np.float32(inputs**-0.5))
     return made
+
+
+def recurrent(parts, inputs, hidden, classes):
+    """A recurrent layer of so many gates, as torch.nn has its parameters, and a dense one."""
+    wide = parts * hidden
+    return initial([(wide, inputs), (wide, hidden), (wide,), (wide,), (classes, hidden), (classes,)])
 
 
 def regression(batch, inputs, outputs):
@@ -40,10 +51,11 @@ def regression(batch, inputs, outputs):
     return xs, [x @ w.T + b for x in xs]
 
 
-def classification(shape, classes):
+def classification(shape, classes, batch=None):
     """One batch of classes more than of x: every x meets many classes, so that a network never knows them by heart."""
     xs = [uniform(shape, 10 + i) for i in range(BATCHES)]
-    return xs, [(uniform(shape[:1], 50 + i) * classes).astype(np.int64) for i in range(BATCHES + 1)]
+    labels = (batch or shape[0],)
+    return xs, [(uniform(labels, 50 + i) * classes).astype(np.int64) for i in range(BATCHES + 1)]
 
 
 def sequences(shape):
@@ -51,7 +63,7 @@ def sequences(shape):
     return [[uniform(shape, first + i) for i in range(count)] for first, count in ((10, BATCHES), (50, BATCHES + 1))]
 
 
-def builder(sgd_step, adam_step, gemm, elementwise, convolution=None, le_net=None, transformer=None):
+def builder(sgd_step, adam_step, gemm, elementwise, convolution=None, le_net=None, recurrent_step=None, transformer=None):
     """The workloads by name, of a library's kinds."""
 
     def build(name):
@@ -67,6 +79,8 @@ def builder(sgd_step, adam_step, gemm, elementwise, convolution=None, le_net=Non
             return gemm(m, k, n, arguments[1])
         if kind == "W4":
             return le_net(32)
+        if kind in ("W5", "W5g"):
+            return recurrent_step("LSTM" if kind == "W5" else "GRU", 32, 16, 32, 128)
         if kind == "W6":
             return transformer(8, 64, 64, 4)
         if kind == "W7":

@@ -5,7 +5,7 @@ import os
 
 import torch
 import torch.nn.functional as F
-from peer import classification, layers, parameters, regression, sequences, serve, uniform
+from peer import classification, layers, parameters, recurrent, regression, sequences, serve, uniform
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
@@ -55,8 +55,22 @@ def le_net(batch):
     return classifier((batch, 1, 28, 28), 10, initial, model)
 
 
-def classifier(shape, classes, initial, model):
-    return training(initial, map(tensors, classification(shape, classes)), lambda x, y: F.cross_entropy(model(x), y))
+def recurrent_step(kind, steps, batch, inputs, hidden):
+    layer = getattr(torch.nn, kind)(inputs, hidden)
+    *own, w, b = tensors(recurrent(4 if kind == "LSTM" else 3, inputs, hidden, 10))
+    with torch.no_grad():
+        for parameter, value in zip(layer.parameters(), own):
+            parameter.copy_(value)
+    dense = [w.requires_grad_(), b.requires_grad_()]
+
+    def model(x):
+        return F.linear(layer(x)[0][-1], *dense)
+
+    return classifier((steps, batch, inputs), 10, [*layer.parameters(), *dense], model, batch)
+
+
+def classifier(shape, classes, initial, model, batch=None):
+    return training(initial, map(tensors, classification(shape, classes, batch)), lambda x, y: F.cross_entropy(model(x), y))
 
 
 def transformer(batch, length, width, heads):
@@ -122,4 +136,4 @@ def convolution(batch, channels, outputs, size, kernel):
     return call
 
 
-serve(torch.__version__, sgd_step, adam_step, gemm, elementwise, convolution, le_net, transformer)
+serve(torch.__version__, sgd_step, adam_step, gemm, elementwise, convolution, le_net, recurrent_step, transformer)

@@ -263,7 +263,7 @@ function withCommit(
   for (const { view, squares } of checked.values()) {
     const size = view.buffer.bytes / bytesOf(view.dtype);
     const { per, chunks } = cut(size);
-    const whole = { ...view, offset: 0 };
+    const all = { ...view, offset: 0 };
     emitter.record(
       Op.CHECK,
       Check.WORDS,
@@ -271,10 +271,10 @@ function withCommit(
         [Check.SIZE]: size,
         [Check.CHUNK]: per,
         [Check.SQUARES]: Number(squares),
-        [Check.SOURCE]: emitter.read(whole),
+        [Check.SOURCE]: emitter.read(all),
       },
       [],
-      { chunks, lanes: { count: size, per, field: Check.CHUNK, each: [[whole, 1]] } },
+      { chunks, lanes: { count: size, per, field: Check.CHUNK, each: [[all, 1]] } },
     );
   }
   emitter.name = 'commit';
@@ -390,7 +390,7 @@ function encode(
   };
 }
 
-/** The core's kernels, by opcode. */
+/** The core's kernels, by opcode; a CHAIN inside of a record is a MAP and the REDUCE behind it. */
 const NAMES =
   'end map reduce softmax softmax_backward copy fill gather scatter_add random gemm sgd adam check commit group map_reduce pack'.split(
     ' ',

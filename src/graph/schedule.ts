@@ -116,7 +116,14 @@ function group(chains: Chain[]): Chain[][] {
 
 /** Operations of a product that must be there for each further thread, some 25 µs; others take ten times as long, roughly. */
 const THREAD_FLOP = 1e6;
-const PRODUCTS: readonly Op[] = [Op.GEMM, Op.CONVOLUTION, Op.CONVOLUTION_WEIGHT, Op.CONVOLUTION_TRANSPOSE];
+const PRODUCTS: readonly Op[] = [
+  Op.GEMM,
+  Op.CONVOLUTION,
+  Op.CONVOLUTION_WEIGHT,
+  Op.CONVOLUTION_TRANSPOSE,
+  Op.RECURRENT,
+  Op.RECURRENT_BACKWARD,
+];
 const workOf = ({ op, flop }: Draft) => (PRODUCTS.includes(op) ? flop : 10 * flop);
 
 /** How many threads a program gains from: as many as one of its groups has chunks, and work. */

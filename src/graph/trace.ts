@@ -19,10 +19,10 @@ export interface Moded {
 
 /** The error for a symbolic tensor that was kept beyond its trace. */
 export function leaked(op: string): TraceError {
-  return new TraceError(
-    'a traced tensor was used outside the function that was traced; return it, or pass it in as an argument.',
-    { op, code: 'TRACE_ENDED' },
-  );
+  return new TraceError('a traced tensor was used outside of its function; return it, or pass it in.', {
+    op,
+    code: 'TRACE_ENDED',
+  });
 }
 
 /** A tensor for a value of the graph. */

@@ -323,8 +323,8 @@ function holds({ segment, from, to }: Span, at: { segment: number; offset: numbe
 
 function diverged(what: string, { name, writes }: RecordNote): DivergenceError {
   return new DivergenceError(
-    `${what}, in a result of shape ${show(writes[0]?.shape ?? [])}; the update was skipped, and all weights are as before ` +
-      'the step. A smaller learning rate, gradient clipping or standardised inputs usually help.',
+    `${what}, in a result of shape ${show(writes[0]?.shape ?? [])}; the step was not taken, no weight has changed. A smaller ` +
+      'learning rate or clipped gradients usually help.',
     { op: name, step: 0 },
   );
 }

@@ -88,7 +88,7 @@ function webHandle(create: () => Worker): WorkerHandle {
 function blocked(why: string | undefined): WorkerError {
   return new WorkerError(
     `the worker could not be started: ${why || 'the browser refused it'}. Where a content security policy forbids blob: ` +
-      'workers, pass the option worker: () => new Worker(…) with a file of your own that imports wasmgrad/worker.',
+      'workers, pass the option worker: () => new Worker(…) of a file that imports wasmgrad/worker.',
     { code: 'WORKER_BLOCKED', op: 'train', argument: 'worker' },
   );
 }

@@ -25,6 +25,16 @@ export {
   MaxPool2d,
 } from './pooling';
 export {
+  GRU,
+  GRUCell,
+  LSTM,
+  LSTMCell,
+  type RecurrentLayerOptions,
+  RNN,
+  RNNCell,
+  type SequenceOptions,
+} from './recurrent';
+export {
   type DecodeOptions,
   type EncodeOptions,
   TransformerDecoder,

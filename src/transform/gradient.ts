@@ -67,7 +67,7 @@ export function gradientOf(trace: Trace, output: Value, wrt: Value[]): Tensor[] 
   if (output.shape.length > 0 || !isReal(output.dtype)) {
     throw new TraceError(
       `only a real tensor of rank 0 has a gradient; the function returned ${output.dtype} of shape ` +
-        `[${output.shape.join(', ')}]. Reduce it with mean() or sum(), or use vjp with a cotangent.`,
+        `[${output.shape.join(', ')}]. Reduce it with mean() or sum(), or use vjp.`,
       { op: 'grad', code: 'NOT_DIFFERENTIABLE', got: output.shape },
     );
   }

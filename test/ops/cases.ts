@@ -10,6 +10,7 @@ import losses from '../oracle/losses.json';
 import norms from '../oracle/norms.json';
 import oracle from '../oracle/ops.json';
 import pooling from '../oracle/pooling.json';
+import recurrent from '../oracle/recurrent.json';
 import upsample from '../oracle/upsample.json';
 import {
   along,
@@ -54,6 +55,28 @@ type Callable = (...args: unknown[]) => Tensor;
 
 const FUNCTIONS = new Map(Object.entries(wasmgrad)) as ReadonlyMap<string, unknown> as ReadonlyMap<string, Callable>;
 
+/** A result of rnn, lstm or gru, of which so many operands behind x and the weights are biases, then come states and, i32, lengths. */
+function ofRecurrent(
+  op: 'rnn' | 'lstm' | 'gru',
+  inputs: Tensor[],
+  [part, biases]: unknown[],
+  options: Options,
+): Tensor {
+  const behind = 3 + (biases as number);
+  const [x, weightIh, weightHh, biasIh, biasHh] = inputs.slice(0, behind) as [Tensor, Tensor, Tensor, Tensor?, Tensor?];
+  const states = inputs.slice(behind).filter(({ dtype }) => dtype !== 'i32');
+  const own = {
+    ...options,
+    ...(states.length > 0 && { state: op === 'lstm' ? states : states[0] }),
+    ...(inputs.at(-1)!.dtype === 'i32' && { lengths: inputs.at(-1)! }),
+  };
+  const { output, state } = FUNCTIONS.get(op)!(x, weightIh, weightHh, biasIh, biasHh, own) as unknown as {
+    output: Tensor;
+    state: Tensor | Tensor[];
+  };
+  return part === 'output' ? output : state instanceof wasmgrad.Tensor ? state : state[part === 'h' ? 0 : 1]!;
+}
+
 /** How an op of the table is called; all others by `op(...inputs, ...positional, options)`. */
 const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: Options) => Tensor> = {
   chunk: ([x], [chunks, at], options) => wasmgrad.chunk(x!, chunks as number, options)[at as number]!,
@@ -73,6 +96,9 @@ const CALLS: Record<string, (inputs: Tensor[], positional: unknown[], options: O
   layerNorm: ([x, ...affine], [shape], options) =>
     wasmgrad.layerNorm(x!, shape as number[], affine[0], affine[1], options),
   rmsNorm: ([x, weight], [shape], options) => wasmgrad.rmsNorm(x!, shape as number[], weight, options),
+  rnn: (...given) => ofRecurrent('rnn', ...given),
+  lstm: (...given) => ofRecurrent('lstm', ...given),
+  gru: (...given) => ofRecurrent('gru', ...given),
   l1Penalty: (inputs, [weight]) => wasmgrad.l1Penalty(inputs, weight as number),
   l2Penalty: (inputs, [weight]) => wasmgrad.l2Penalty(inputs, weight as number),
   sort: ([x], [part], options) => wasmgrad.sort(x!, options)[part as 'values' | 'indices'],
@@ -147,6 +173,7 @@ const fromOracle = (
     ...convolution.cases,
     ...norms.cases,
     ...dynamic.cases,
+    ...recurrent.cases,
   ] as unknown as OracleCase[]
 )
   .map((one) => ({ ...one, output: signOfNaN(one) }))

@@ -66,6 +66,7 @@ import {
   gelu,
   glu,
   groupNorm,
+  gru,
   gt,
   halfMseLoss,
   hardshrink,
@@ -99,6 +100,7 @@ import {
   logSigmoid,
   logSoftmax,
   logsumexp,
+  lstm,
   lt,
   manualSeed,
   maskedFill,
@@ -142,6 +144,7 @@ import {
   repeat,
   reshape,
   rmsNorm,
+  rnn,
   roll,
   rotaryEmbedding,
   round,
@@ -251,7 +254,66 @@ const convolutions = [
   { name: 'convTranspose2d', f: convTranspose2d, rank: 2, transposed: true },
 ].map(({ f, ...rest }) => ({ ...rest, f: f as (x: Tensor, w: Tensor, ...more: unknown[]) => Tensor }));
 
+/** Recurrent networks, by the parts of their weights. */
+const recurrences = [
+  { name: 'rnn', f: rnn, parts: 1, whole: 'H' },
+  { name: 'lstm', f: lstm, parts: 4, whole: '4·H' },
+  { name: 'gru', f: gru, parts: 3, whole: '3·H' },
+].map(({ f, ...rest }) => ({
+  ...rest,
+  f: (...inputs: unknown[]) => (f as unknown as (...inputs: unknown[]) => { output: Tensor })(...inputs).output,
+}));
+
 const bad: Bad[] = [
+  // recurrent
+  ...recurrences.flatMap(({ name, f, parts, whole }) => {
+    const wide = parts * 3;
+    const good = [zeros([4, 2, 5]), zeros([wide, 5]), zeros([wide, 3])] as const;
+    const [x, wIh, wHh] = good;
+    const bias = zeros([wide]);
+    const stateOf = (h: Tensor) => (name === 'lstm' ? [h, h] : h);
+    const refuseShape = (what: string, inputs: Tensor[], ...says: string[]) =>
+      refuse(name, 'SHAPE_MISMATCH', what, inputs, (...xs) => f(...xs), ...says);
+    const refuseOption = (code: ErrorCode, what: string, options: object, ...says: string[]) =>
+      refuse(name, code, what, [...good], (...xs) => f(...xs, options), ...says);
+    return [
+      refuseShape('no batch', [zeros([4, 5]), wIh, wHh], 'x must be [T, N, I]', '[4, 5]'),
+      refuseShape('no steps', [zeros([0, 2, 5]), wIh, wHh], 'x must be [T, N, I], of a step or more', '[0, 2, 5]'),
+      refuseShape('other inputs', [x, zeros([wide, 4]), wHh], `weightIh must be [${whole}, I], [${wide}, 5] here`),
+      refuseShape('other parts', [x, wIh, zeros([wide + 1, 3])], `weightHh must be [${whole}, H]`, `[${wide + 1}, 3]`),
+      refuseShape('states of nothing', [x, zeros([0, 5]), zeros([0, 0])], `weightHh must be [${whole}, H]`, '[0, 0]'),
+      refuseShape('a vector for a weight', [x, wIh, bias], `weightHh must be [${whole}, H]`, `[${wide}]`),
+      refuseShape('a short bias', [x, wIh, wHh, zeros([2])], `biasIh must be [${whole}]`, '[2]'),
+      refuseShape(
+        'a bias of columns',
+        [x, wIh, wHh, bias, zeros([wide, 1])],
+        `biasHh must be [${whole}]`,
+        `[${wide}, 1]`,
+      ),
+      refuse(name, 'DTYPE_MISMATCH', 'whole numbers', [i3, wIh, wHh], (...xs) => f(...xs), 'x must', 'i32'),
+      refuse(
+        name,
+        'DTYPE_MISMATCH',
+        'a precise weight',
+        [x, wIh, zeros([wide, 3], { dtype: 'f64' })],
+        (...xs) => f(...xs),
+        'weightHh of dtype f64',
+      ),
+      refuse(name, 'DTYPE_MISMATCH', 'a number for a weight', [x, wHh], (a, b) => f(a, 2, b), 'weightIh', 'number'),
+      refuseOption('SHAPE_MISMATCH', 'a state of another batch', { state: stateOf(zeros([3, 3])) }, 'state', '[2, 3]'),
+      refuseOption('DTYPE_MISMATCH', 'a whole state', { state: stateOf(i3) }, 'state', 'i32'),
+      refuseOption('BAD_VALUE', 'a length beyond the end', { lengths: [4, 5] }, 'lengths', 'from 0 to 4', '[4,5]'),
+      refuseOption('BAD_VALUE', 'half a step', { lengths: [1.5, 2] }, 'lengths', '1.5'),
+      refuseOption('SHAPE_MISMATCH', 'a length too few', { lengths: [4] }, 'lengths', '2 sequences', '[1]'),
+      refuseOption('DTYPE_MISMATCH', 'real lengths', { lengths: zeros([2]) }, 'lengths', 'f32'),
+      ...(name === 'rnn'
+        ? [refuseOption('BAD_VALUE', 'another function', { nonlinearity: 'gelu' }, 'nonlinearity', "'tanh' or 'relu'")]
+        : []),
+      ...(name === 'lstm'
+        ? [refuseOption('BAD_VALUE', 'one state of two', { state: zeros([2, 3]) }, 'state', '[h, c]')]
+        : []),
+    ];
+  }),
   // convolution
   ...convolutions.flatMap(({ name, f, rank, transposed }) => {
     const area = (length: number) => new Array<number>(rank).fill(length);
@@ -2397,6 +2459,45 @@ describe('values are refused where tensors are made', () => {
     ['other channels in groups', () => new nn.GroupNorm(1, 3).forward(x4), 'SHAPE_MISMATCH', 'nn.GroupNorm', ['[4]']],
     ['no lengths', () => new nn.LayerNorm([]), 'BAD_VALUE', 'nn.LayerNorm', ['normalizedShape', '[]']],
     ['a negative eps', () => new nn.RMSNorm(3, { eps: -1 }), 'BAD_VALUE', 'nn.RMSNorm', ['eps', '-1']],
+    ['no hidden units', () => new nn.LSTM(3, 0), 'BAD_VALUE', 'nn.LSTM', ['hiddenSize', '0']],
+    ['no layers', () => new nn.GRU(3, 2, { numLayers: 0 }), 'BAD_VALUE', 'nn.GRU', ['numLayers', '0']],
+    ['more than all dropped', () => new nn.RNN(3, 2, { dropout: 1.5 }), 'BAD_VALUE', 'nn.RNN', ['dropout', '1.5']],
+    [
+      'another function of a cell',
+      () => new nn.RNNCell(3, 2, { nonlinearity: 'sigmoid' as never }),
+      'BAD_VALUE',
+      'nn.RNNCell',
+      ['nonlinearity', 'sigmoid'],
+    ],
+    [
+      'other inputs of a sequence',
+      () => new nn.GRU(3, 2, { batchFirst: true }).forward(zeros([4, 5, 2])),
+      'SHAPE_MISMATCH',
+      'nn.GRU',
+      ['[N, T, I]', 'I = 3', '[4, 5, 2]'],
+    ],
+    [
+      'a state for one direction',
+      () => new nn.RNN(3, 2, { bidirectional: true }).forward(zeros([4, 5, 3]), zeros([1, 5, 2])),
+      'SHAPE_MISMATCH',
+      'nn.RNN',
+      ['state', '[2, 5, 2]', '[1, 5, 2]'],
+    ],
+    ['h alone', () => new nn.LSTM(3, 2).forward(x23, x4 as never), 'BAD_VALUE', 'nn.LSTM', ['state', '[h, c]']],
+    [
+      'h alone, in a step',
+      () => new nn.LSTMCell(3, 2).forward(x23, x4 as never),
+      'BAD_VALUE',
+      'nn.LSTMCell',
+      ['state'],
+    ],
+    [
+      'a sequence in a step',
+      () => new nn.GRUCell(3, 2).forward(zeros([1, 1, 3])),
+      'SHAPE_MISMATCH',
+      'nn.GRUCell',
+      ['I = 3'],
+    ],
     ['fans of a vector', () => nn.init.heNormal()([3]), 'SHAPE_MISMATCH', 'init.heNormal', ['[3]']],
     [
       'heads that do not divide the width',

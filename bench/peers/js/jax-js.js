@@ -13,24 +13,29 @@ const ref = tree.ref;
 /** Reading at once keeps jax-js on this thread; promises are kept by its workers. */
 const read = threads > 1 ? async (x) => (await x.data())[0] : (x) => x.dataSync()[0];
 
-/** Weights of these shapes, [out, in, …], and biases. */
-function parameters(shapes) {
-  return shapes.flatMap((shape, i) => {
-    const [outputs, inputs] = [shape[0], shape.slice(1).reduce((product, length) => product * length)];
+const sizeOf = (shape) => shape.reduce((product, length) => product * length, 1);
+
+/** Weights, and biases behind those whose inputs they share. */
+function initial(shapes) {
+  let inputs;
+  return shapes.map((shape, i) => {
+    if (shape.length > 1) inputs = sizeOf(shape.slice(1));
     const bound = Math.fround(1 / Math.sqrt(inputs));
-    const make = (size, stream) => uniform(size, stream).map((u) => Math.fround(u * 2 - 1) * bound);
-    return [array(make(outputs * inputs, 100 + 2 * i), shape), array(make(outputs, 101 + 2 * i), [outputs])];
+    return array(
+      uniform(sizeOf(shape), 100 + i).map((u) => Math.fround(u * 2 - 1) * bound),
+      shape,
+    );
   });
 }
+
+/** Weights of these shapes, [out, in, …], and biases. */
+const parameters = (shapes) => initial(shapes.flatMap((shape) => [shape, [shape[0]]]));
 
 /** Of dense layers. */
 const layers = (sizes) => parameters(sizes.slice(1).map((outputs, i) => [outputs, sizes[i]]));
 
 const dense = (x, w, b) => np.matmul(x, w.transpose()).add(b);
-const batches = (...shape) => {
-  const size = shape.reduce((product, length) => product * length);
-  return Array.from({ length: BATCHES }, (_, i) => array(uniform(size, 10 + i), shape));
-};
+const batches = (...shape) => Array.from({ length: BATCHES }, (_, i) => array(uniform(sizeOf(shape), 10 + i), shape));
 
 function sgdStep(batch, inputs, outputs) {
   const [realW, realB] = [
@@ -105,8 +110,42 @@ function transformer(batch, length, width, heads) {
   return training([...initial, ...norms], batches(...shape), ys, loss);
 }
 
-function classifier(shape, initial, model) {
-  const [batch, classes] = [shape[0], initial.at(-1).shape[0]];
+/** h of the next step, and c, from what the input gives and the state gives. */
+const cells = {
+  lstm(a, b, [h, c], part) {
+    h.dispose();
+    const s = a.add(b);
+    const [i, f, o] = [0, 1, 3].map((at) => nn.sigmoid(part(s.ref, at)));
+    const next = f.mul(c).add(i.mul(np.tanh(part(s, 2))));
+    return [o.mul(np.tanh(next.ref)), next];
+  },
+  gru(a, b, [h], part) {
+    const [r, z] = [0, 1].map((at) => nn.sigmoid(part(a.ref, at).add(part(b.ref, at))));
+    const n = np.tanh(part(a, 2).add(r.mul(part(b, 2))));
+    return [n.ref.add(z.mul(h.sub(n)))];
+  },
+};
+
+/** Step after step, as there is no loop inside of `jit`; the inputs of all are one product. */
+function recurrentStep(cell, parts, steps, batch, inputs, hidden) {
+  const wide = parts * hidden;
+  const part = (x, at) => x.slice([], [at * hidden, (at + 1) * hidden]);
+  const shapes = [[wide, inputs], [wide, hidden], [wide], [wide], [10, hidden], [10]];
+  const model = ([wIh, wHh, bIh, bHh, w, b], x) => {
+    const projected = dense(x.reshape([steps * batch, inputs]), wIh, bIh).reshape([steps, batch, wide]);
+    const turned = wHh.transpose();
+    let state = [np.zeros([batch, hidden]), np.zeros([batch, hidden])];
+    for (let t = 0; t < steps; t++) {
+      const recurrent = np.matmul(state[0].ref, turned.ref).add(bHh.ref);
+      state = cells[cell](projected.ref.slice(t), recurrent, state, part);
+    }
+    return dense(state[0], w, b);
+  };
+  return classifier([steps, batch, inputs], initial(shapes), model, batch);
+}
+
+function classifier(shape, initial, model, batch = shape[0]) {
+  const classes = initial.at(-1).shape[0];
   const xs = batches(...shape);
   const ys = Array.from({ length: BATCHES + 1 }, (_, i) => {
     const oneHot = new Float32Array(batch * classes);
@@ -169,6 +208,8 @@ await serve(manifest.dependencies['@jax-js/jax'], (workload) => {
   if (kind === 'W2') return adamStep(64, [784, 128, 10]);
   if (kind === 'W2b') return adamStep(128, [784, 512, 512, 10]);
   if (kind === 'W4') return leNet(32);
+  if (kind === 'W5') return recurrentStep('lstm', 4, 32, 16, 32, 128);
+  if (kind === 'W5g') return recurrentStep('gru', 3, 32, 16, 32, 128);
   if (kind === 'W6') return transformer(8, 64, 64, 4);
   if (kind === 'W7') return pass(op);
   throw new Error(workload);

@@ -6,22 +6,22 @@ import { serve, threads } from './serve';
 
 const FLOATS = 4_000_000;
 
-/** Variables of dense layers: weights [out, in] and biases. */
-const layers = (sizes) => parameters(sizes.slice(1).map((outputs, i) => [outputs, sizes[i]]));
-
-function parameters(shapes) {
-  return shapes.flatMap(([outputs, inputs], i) => {
+/** Variables: weights [out, in], and biases behind those whose inputs they share. */
+function initial(shapes) {
+  let inputs;
+  return shapes.map((shape, i) => {
+    if (shape.length > 1) inputs = shape[1];
     const bound = Math.fround(1 / Math.sqrt(inputs));
-    const make = (shape, stream) =>
-      tf.variable(
-        tf.tensor(
-          uniform(tf.util.sizeFromShape(shape), stream).map((u) => Math.fround(u * 2 - 1) * bound),
-          shape,
-        ),
-      );
-    return [make([outputs, inputs], 100 + 2 * i), make([outputs], 101 + 2 * i)];
+    const values = uniform(tf.util.sizeFromShape(shape), 100 + i).map((u) => Math.fround(u * 2 - 1) * bound);
+    return tf.variable(tf.tensor(values, shape));
   });
 }
+
+/** Weights of these shapes, [out, in], and biases. */
+const parameters = (shapes) => initial(shapes.flatMap((shape) => [shape, [shape[0]]]));
+
+/** Of dense layers. */
+const layers = (sizes) => parameters(sizes.slice(1).map((outputs, i) => [outputs, sizes[i]]));
 
 const dense = (x, w, b) => tf.add(tf.matMul(x, w, false, true), b);
 const batches = (...shape) =>
@@ -46,20 +46,52 @@ function sgdStep(batch, inputs, outputs) {
 }
 
 function adamStep(batch, sizes) {
-  const classes = sizes.at(-1);
+  const own = layers(sizes);
+  return classifier([batch, sizes[0]], sizes.at(-1), (x) => {
+    let z = x;
+    for (let i = 0; i < own.length; i += 2) z = dense(i > 0 ? tf.relu(z) : z, own[i], own[i + 1]);
+    return z;
+  });
+}
+
+/** h of the next step, and c, from what the input gives and the state gives. */
+const cells = {
+  lstm(a, b, [, c]) {
+    const [i, f, g, o] = tf.split(tf.add(a, b), 4, 1);
+    const next = tf.add(tf.mul(tf.sigmoid(f), c), tf.mul(tf.sigmoid(i), tf.tanh(g)));
+    return [tf.mul(tf.sigmoid(o), tf.tanh(next)), next];
+  },
+  gru(a, b, [h]) {
+    const [ar, az, an] = tf.split(a, 3, 1);
+    const [br, bz, bn] = tf.split(b, 3, 1);
+    const n = tf.tanh(tf.add(an, tf.mul(tf.sigmoid(tf.add(ar, br)), bn)));
+    return [tf.add(n, tf.mul(tf.sigmoid(tf.add(az, bz)), tf.sub(h, n)))];
+  },
+};
+
+/** Step after step; the inputs of all are one product. */
+function recurrentStep(cell, parts, steps, batch, inputs, hidden) {
+  const wide = parts * hidden;
+  const shapes = [[wide, inputs], [wide, hidden], [wide], [wide], [10, hidden], [10]];
+  const [wIh, wHh, bIh, bHh, w, b] = initial(shapes);
+  const model = (x) => {
+    const projected = dense(tf.reshape(x, [steps * batch, inputs]), wIh, bIh);
+    let state = [tf.zeros([batch, hidden]), tf.zeros([batch, hidden])];
+    for (const a of tf.unstack(tf.reshape(projected, [steps, batch, wide]))) {
+      state = cells[cell](a, dense(state[0], wHh, bHh), state);
+    }
+    return dense(state[0], w, b);
+  };
+  return classifier([steps, batch, inputs], 10, model, batch);
+}
+
+function classifier(shape, classes, model, batch = shape[0]) {
   const ys = Array.from({ length: BATCHES + 1 }, (_, i) => {
     const labels = Int32Array.from(uniform(batch, 50 + i), (u) => Math.fround(u * classes));
     return tf.oneHot(tf.tensor1d(labels, 'int32'), classes);
   });
-  const parameters = layers(sizes);
-  const loss = (x, y) => {
-    let z = x;
-    for (let i = 0; i < parameters.length; i += 2) {
-      z = dense(i > 0 ? tf.relu(z) : z, parameters[i], parameters[i + 1]);
-    }
-    return tf.losses.softmaxCrossEntropy(y, z);
-  };
-  return stepOf(tf.train.adam(1e-3, 0.9, 0.999, 1e-8), batches(batch, sizes[0]), ys, loss);
+  const loss = (x, y) => tf.losses.softmaxCrossEntropy(y, model(x));
+  return stepOf(tf.train.adam(1e-3, 0.9, 0.999, 1e-8), batches(...shape), ys, loss);
 }
 
 /** A transformer's block, norms first. Weights are multiplied with rows of all sequences at once, as two axes are faster than three. */
@@ -112,6 +144,8 @@ function prepare(workload) {
   if (kind === 'W1') return sgdStep(512, 10, 2);
   if (kind === 'W2') return adamStep(64, [784, 128, 10]);
   if (kind === 'W2b') return adamStep(128, [784, 512, 512, 10]);
+  if (kind === 'W5') return recurrentStep('lstm', 4, 32, 16, 32, 128);
+  if (kind === 'W5g') return recurrentStep('gru', 3, 32, 16, 32, 128);
   if (kind === 'W6') return transformer(8, 64, 64, 4);
   if (kind === 'W7') return pass(op);
   throw new Error(workload);

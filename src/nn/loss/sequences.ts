@@ -1,14 +1,12 @@
 import { DtypeError, ShapeError } from '../../errors';
 import { add, cast, clamp, div, exp, gt, log, lt, maximum, mul, ne, neg, sub, where } from '../../ops/elementwise';
 import { embedding, gatherFor } from '../../ops/gather';
+import { checkLengths, type Lengths } from '../../ops/lengths';
 import { broadcastTo, concat, detach, pad, reshape, slice, stack, unbind, unsqueeze } from '../../ops/movement';
 import { logsumexp, mean } from '../../ops/reduce';
 import { type Shape, sameShape, show } from '../../shape';
-import { arange, checkOption, checkReal, full, Tensor, tensor } from '../../tensor';
+import { arange, checkOption, checkReal, full, type Tensor, tensor } from '../../tensor';
 import { type LossOptions, reduceLoss } from './reduction';
-
-/** How long each sequence of a batch is: numbers, or an i32 tensor [N]. */
-export type Lengths = readonly number[] | Tensor;
 
 /**
  * The logarithm of the probability of what cannot be. Finite, since -∞ - -∞ and the gradients around it would be NaN; a sum of a million of
@@ -17,34 +15,6 @@ export type Lengths = readonly number[] | Tensor;
 const NEVER = -1e30;
 
 const op = 'ctcLoss';
-
-/** Lengths as a tensor [N], and as numbers where they are known; checked as far as they are. */
-function checkLengths(argument: string, lengths: Lengths, n: number, least: number, most: number) {
-  if (!(lengths instanceof Tensor)) {
-    const whole = Array.isArray(lengths) && lengths.every(Number.isInteger);
-    checkOption(op, argument, `[${lengths}]`, whole, 'a list of whole numbers, or an i32 tensor');
-  } else if (lengths.dtype !== 'i32') {
-    throw new DtypeError(`${argument} must be whole numbers or an i32 tensor; got ${lengths.dtype}.`, {
-      op,
-      argument,
-      got: lengths.dtype,
-      expected: 'i32',
-    });
-  }
-  const own = lengths instanceof Tensor ? lengths : tensor(Int32Array.from(lengths));
-  if (own.size !== n || own.rank > 1) {
-    throw new ShapeError(`${argument} must hold a length for each of ${n} sequences; got shape ${show(own.shape)}.`, {
-      op,
-      argument,
-      got: own.shape,
-      expected: [n],
-    });
-  }
-  const known = 'traced' in own.source ? null : [...own.values()];
-  const held = known?.every((one) => one >= least && one <= most) ?? true;
-  checkOption(op, argument, `[${known}]`, held, `from ${least} to ${most}`);
-  return { own: reshape(own, [n]), known };
-}
 
 /** Targets that come one after another, as rows: [Σ lengths] -> [N, S]. What fills a row up is any of them. */
 function inRows(targets: Tensor, lengths: readonly number[]): Tensor {
@@ -125,8 +95,8 @@ export function ctcLoss(
       { op, argument: 'targets', got: targets.shape, expected: [n] },
     );
   }
-  const input = checkLengths('inputLengths', inputLengths, n, 1, steps);
-  const target = checkLengths('targetLengths', targetLengths, n, 0, targets.rank === 1 ? targets.size : rows[1]!);
+  const input = checkLengths(op, 'inputLengths', inputLengths, n, 1, steps);
+  const target = checkLengths(op, 'targetLengths', targetLengths, n, 0, targets.rank === 1 ? targets.size : rows[1]!);
   const labels = targets.rank === 1 ? inRows(targets, target.known ?? [...target.own.values(op)]) : targets;
   const most = labels.shape[1]!;
 
