@@ -3,7 +3,7 @@ import type { Cell } from '../cell';
 import { bytesOf, isReal, type Real } from '../dtype';
 import { DtypeError, OutOfMemoryError } from '../errors';
 import { type Place, type Program, type RecordNote, Segment } from '../machine/program';
-import { show, sizeOf } from '../shape';
+import { sizeOf } from '../shape';
 import { type Buffer, cut, type Draft, Emitter, type View, wholeOf } from './emitter';
 import { absorb, fold, fuse, readersOf, settleMaps } from './fuse';
 import { type Graph, type Node, reachable, type Value } from './graph';
@@ -18,8 +18,8 @@ export interface Lowered {
   cells: Cell[];
 }
 
-/** A graph as a program: passes, records, fusion, memory plan, words. */
-export function lower(graph: Graph): Lowered {
+/** A graph as a program: passes, records, fusion, memory plan, words; `describe` gives each record its line of a listing. */
+export function lower(graph: Graph, describe: (draft: Draft) => string = () => ''): Lowered {
   const changes = [...graph.updates].map(([cell, value]) => {
     const { origin } = value.node;
     return { cell, values: [value], ...(origin.kind === 'op' && origin.op.patch?.(cell, value)) };
@@ -56,7 +56,7 @@ export function lower(graph: Graph): Lowered {
     inputs.map((view) => view.buffer),
     kept,
   );
-  const program = encode(emitter.real, groups, inputs, outputs, arenaBytes, state.constants);
+  const program = encode(emitter.real, groups, inputs, outputs, arenaBytes, state.constants, describe);
   program.cells = state.cells.map((cell) => ({
     dtype: cell.dtype,
     size: cell.size,
@@ -314,6 +314,7 @@ function encode(
   outputs: View[],
   arenaBytes: number,
   constantBuffers: Buffer[],
+  describe: (draft: Draft) => string,
 ): Program {
   let constantBytes = 0;
   const constants = constantBuffers.map((buffer) => {
@@ -388,20 +389,4 @@ function encode(
     extended: records.some(({ op }) => op >= Op.EXTENSION),
     threads: threadsFor(groups),
   };
-}
-
-/** The core's kernels, by opcode; a CHAIN inside of a record is a MAP and the REDUCE behind it. */
-const NAMES =
-  'end map reduce softmax softmax_backward copy fill gather scatter_add random gemm sgd adam check commit group map_reduce pack'.split(
-    ' ',
-  );
-
-/** A record as a line of a listing: kernel, what it is for, results ← operands. */
-function describe(draft: Draft): string {
-  const where = (buffer: Buffer) => (buffer.kind === 'cell' ? `cell${buffer.cell}` : `${buffer.kind}+${buffer.offset}`);
-  const results = [...draft.writes].map(([buffer, view]) => `${where(buffer)} ${view.dtype}${show(view.shape)}`);
-  const operands = [...draft.reads].map(where);
-  const steps = draft.map ? ` (${draft.map.steps.length} steps)` : draft.text && ` ${draft.text}`;
-  const flow = results.length ? `${results.join(', ')} ← ${operands.join(', ') || 'nothing'}` : operands.join(', ');
-  return `${(NAMES[draft.op] ?? 'extension').padEnd(16)} ${draft.name}${steps}  ${flow}`.trimEnd();
 }

@@ -114,17 +114,12 @@ function group(chains: Chain[]): Chain[][] {
   return groups;
 }
 
-/** Operations of a product that must be there for each further thread, some 25 µs; others take ten times as long, roughly. */
+/**
+ * Operations of a product that must be there for each further thread, some 25 µs. The core's other kernels take ten times as long, roughly; most of
+ * the extension's are made of products.
+ */
 const THREAD_FLOP = 1e6;
-const PRODUCTS: readonly Op[] = [
-  Op.GEMM,
-  Op.CONVOLUTION,
-  Op.CONVOLUTION_WEIGHT,
-  Op.CONVOLUTION_TRANSPOSE,
-  Op.RECURRENT,
-  Op.RECURRENT_BACKWARD,
-];
-const workOf = ({ op, flop }: Draft) => (PRODUCTS.includes(op) ? flop : 10 * flop);
+const workOf = ({ op, flop }: Draft) => (op === Op.GEMM || op >= Op.EXTENSION ? flop : 10 * flop);
 
 /** How many threads a program gains from: as many as one of its groups has chunks, and work. */
 export function threadsFor(groups: Chain[][]): number {

@@ -82,29 +82,22 @@ export function instantiate(
   memory: WebAssembly.Memory,
   { shared, extended }: { shared: boolean; extended: boolean },
 ): Core {
-  const start = (part: keyof Binaries) =>
-    new WebAssembly.Instance(moduleOf(build, part, shared), { env }).exports as unknown as Core;
   // Each runs what the other has: a LOOP, which only the extension knows, holds records of all kinds.
-  const env = {
-    memory,
-    execute: (...chunk: Parameters<Core['execute']>) => core.execute(...chunk),
-    extension: (..._: Parameters<Core['execute']>) => {},
-  };
-  if (extended) env.extension = start('extension').execute;
-  const core = start('core');
+  const execute: Core['execute'] = (...chunk) => core.execute(...chunk);
+  const start = (part: keyof Binaries, extension = execute) =>
+    new WebAssembly.Instance(moduleOf(build, part, shared), { env: { memory, execute, extension } })
+      .exports as unknown as Core;
+  const core = start('core', extended ? start('extension').execute : undefined);
   return core;
 }
 
 /** A copy of a wasm whose memory import lost its shared bit: flags 3 (maximum, shared) become 1 (maximum). */
 function unshare(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const marker = '\x03env\x06memory\x02\x03';
+  // A character a byte.
+  const at = new TextDecoder('latin1').decode(bytes).indexOf(marker);
+  if (at < 0) throw new Error('the core imports no shared memory');
   const copy = bytes.slice();
-  const name = [3, ...'env'].map((c) => (typeof c === 'number' ? c : c.charCodeAt(0)));
-  const marker = [...name, 6, ...[...'memory'].map((c) => c.charCodeAt(0)), 2, 3];
-  for (let at = 8; at + marker.length <= copy.length; at++) {
-    if (marker.every((byte, i) => copy[at + i] === byte)) {
-      copy[at + marker.length - 1] = 1;
-      return copy;
-    }
-  }
-  throw new Error('the core imports no shared memory');
+  copy[at + marker.length - 1] = 1;
+  return copy;
 }

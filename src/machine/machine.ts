@@ -216,30 +216,16 @@ export class LoadedProgram {
 
   private fault(): IndexError | ValueError {
     const word = (field: Control) => this.machine.control(field)[0]!;
-    const record = this.recordAt((word(Control.FAULT_AT) >>> 0) - this.image);
-    const value = word(Control.FAULT_VALUE);
-    const limit = word(Control.FAULT_LIMIT);
-    const kind = word(Control.FAULT);
-    if (kind !== Fault.INDEX) {
-      const what = kind === Fault.SINGULAR ? 'singular' : 'not positive definite';
-      const which = limit > 1 ? `matrix ${value} of ${limit} (counted from 0)` : 'the matrix';
-      return new ValueError(`${which} is ${what}, or has a NaN or an infinity.`, {
-        op: record?.name ?? 'solve',
-        argument: 'a',
-        value,
-        limit,
-      });
+    const at = (word(Control.FAULT_AT) >>> 0) - this.image;
+    const { name: op } = this.program.records.findLast((record) => record.word * 4 <= at)!;
+    const [kind, value, limit] = [word(Control.FAULT), word(Control.FAULT_VALUE), word(Control.FAULT_LIMIT)];
+    if (kind === Fault.INDEX) {
+      const text = `index ${value} is out of range; allowed are 0 to ${limit - 1}.`;
+      return new IndexError(text, { op, argument: 'index', value, limit });
     }
-    return new IndexError(`index ${value} is out of range; allowed are 0 to ${limit - 1}.`, {
-      op: record?.name ?? 'gather',
-      argument: 'index',
-      value,
-      limit,
-    });
-  }
-
-  private recordAt(offset: number): RecordNote | undefined {
-    return this.program.records.findLast((record) => record.word * 4 <= offset);
+    const which = limit > 1 ? `matrix ${value} of ${limit} (counted from 0)` : 'the matrix';
+    const what = kind === Fault.SINGULAR ? 'singular' : 'not positive definite';
+    return new ValueError(`${which} is ${what}, or has a NaN or an infinity.`, { op, argument: 'a', value, limit });
   }
 
   /**

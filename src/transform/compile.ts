@@ -1,5 +1,6 @@
 import { ValueError } from '../errors';
 import { theMachine } from '../graph/execute';
+import { describe } from '../graph/listing';
 import { lower } from '../graph/lower';
 import { activeTrace, type Moded, Trace } from '../graph/trace';
 import type { LoadedProgram } from '../machine/machine';
@@ -162,7 +163,7 @@ function trace(
   const recorder = new Trace();
   const symbols = leaves.map((leaf) => recorder.argument(leaf));
   const result = flattenTree(recorder.record(() => f(...rebuild(symbols))));
-  const { program, cells } = lower(recorder.close(result.leaves));
+  const { program, cells } = lower(recorder.close(result.leaves), describe);
   const loaded = theMachine().load(
     program,
     cells.map((cell) => cell.storage),
