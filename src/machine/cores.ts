@@ -84,7 +84,7 @@ export function instantiate(
 ): Core {
   // Each runs what the other has: a LOOP, which only the extension knows, holds records of all kinds.
   const execute: Core['execute'] = (...chunk) => core.execute(...chunk);
-  const start = (part: keyof Binaries, extension = execute) =>
+  const start = (part: keyof Binaries, extension: Core['execute'] = () => {}) =>
     new WebAssembly.Instance(moduleOf(build, part, shared), { env: { memory, execute, extension } })
       .exports as unknown as Core;
   const core = start('core', extended ? start('extension').execute : undefined);
