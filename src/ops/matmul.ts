@@ -51,7 +51,14 @@ function emitMatmul(program: Emitter, out: View, a: View, b: View): void {
     collapse(batchShape, left.strides.slice(0, -2), right.strides.slice(0, -2), out.strides.slice(0, -2));
   // Batch axes that no single stride steps through, such as a broadcast along some of them only, are laid out once.
   if (batches().sizes.length > 1) [left, right] = [program.contiguous(left), program.contiguous(right)];
-  const { strides } = batches();
+  const { sizes, strides } = batches();
+  if (sizes.length > 1) {
+    // The result's own: it is to be written in another order of its axes.
+    const natural = program.temporary(out);
+    emitMatmul(program, natural, left, right);
+    program.copy(out, natural);
+    return;
+  }
   const [m, n] = out.shape.slice(-2) as [number, number];
   const k = left.shape.at(-1)!;
   const [aRow, aColumn] = left.strides.slice(-2) as [number, number];

@@ -20,6 +20,7 @@ import {
   mul,
   neg,
   pad,
+  permute,
   type Real,
   relu,
   sigmoid,
@@ -202,6 +203,24 @@ describe('passes', () => {
 
   it('fold transposes into the product, also into its result', () => {
     expect(records((x, y) => matmul(x.transpose(), y.transpose()).transpose(), square4, square4)).toBe(1);
+  });
+
+  it('write products of several batch axes in any order of their axes', () => {
+    const [x, y] = [
+      [3, 4, 5, 6],
+      [3, 4, 6, 2],
+    ].map((shape, seed) => decode(numbers(shape, seed), 'f32')) as [Tensor, Tensor];
+    const orders = [0, 1, 2, 3].flatMap((a) =>
+      [0, 1, 2, 3].flatMap((b) => [0, 1, 2, 3].map((c) => [a, b, c, 6 - a - b - c])),
+    );
+    const permutations = orders.filter(
+      (order) => new Set(order).size === 4 && order.every((axis) => axis >= 0 && axis < 4),
+    );
+    expect(permutations).toHaveLength(24);
+    for (const order of permutations) {
+      const f = (x: Tensor, y: Tensor) => permute(matmul(x, y), order);
+      expectSameBits(compile(f)(x, y), f(x, y), String(order));
+    }
   });
 
   it('let products end with a bias, with what they are added to, and with a relu', () => {
