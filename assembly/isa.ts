@@ -640,6 +640,11 @@ export const enum ConvolutionWeight {
   DESTINATION = 31,
   WORDS = 32,
 }
+export const WEIGHT_TAPS = 160;
+export const WEIGHT_OUTPUTS = 32;
+export const WEIGHT_POSITIONS = 128;
+export const WEIGHT_X_BYTES = 360448;
+
 /**
  * CONVOLUTION_TRANSPOSE: the same sums as CONVOLUTION's, for windows that would see mostly what is outside x: with strides of 1, and every
  * tap sees all of x from somewhere. Each tap (i, j) by itself adds to what sees x through it,
@@ -657,10 +662,6 @@ export const enum ConvolutionTranspose {
   BIAS = 26,
   WORDS = 27,
 }
-export const WEIGHT_TAPS = 160;
-export const WEIGHT_OUTPUTS = 32;
-export const WEIGHT_POSITIONS = 128;
-export const WEIGHT_X_BYTES = 360448;
 
 /**
  * ARGSORT: for each row of a contiguous [ROWS, N] the i32 indices that put it in rising order (DESCENDING: falling), equal elements

@@ -555,8 +555,8 @@ function scatter(record: usize, image: i32, group: i32, o: i32, plane: usize, ta
   const rowBytes = <usize>columns << SHIFT;
   const lineBytes = <usize>word(record, Window.WIDTH) << SHIFT;
   for (let i = 0; i < kernelY; i++) {
+    const down = word(record, Window.PAD_Y) - i * word(record, Window.DILATION_Y);
     for (let j = 0; j < kernelX; j++) {
-      const down = word(record, Window.PAD_Y) - i * word(record, Window.DILATION_Y);
       const across = word(record, Window.PAD_X) - j * word(record, Window.DILATION_X);
       let row = y + <usize>down * rowBytes + (<usize>across << SHIFT);
       let column: usize = 0;

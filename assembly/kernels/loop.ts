@@ -6,6 +6,7 @@ import { copyBytes } from './movement';
 @external('env', 'execute')
 declare function execute(record: usize, chunk: i32, scratch: usize): void;
 
+/** Not inlined, as copyBytes is: it is called for every carry and part. */
 function move(to: usize, from: usize, bytes: usize): void {
   copyBytes(to, from, bytes);
 }

@@ -93,10 +93,9 @@ export function recurrent(record: usize, chunk: i32, scratch: usize): void {
     }
     for (let row = 0; row < rows; row++) {
       if (t < stepsOf(record, first + row)) {
-        if (kind == Cell.TANH) tanhRow(p, after, h);
-        else if (kind == Cell.RELU) reluRow(p, after, h);
-        else if (kind == Cell.LSTM) lstmRow(p, gates, before + toCells, after + toCells, after, h);
-        else gruRow(p, gates, extra, q, before, after, h);
+        if (kind == Cell.LSTM) lstmRow(p, gates, before + toCells, after + toCells, after, h);
+        else if (kind == Cell.GRU) gruRow(p, gates, extra, q, before, after, h);
+        else plainRow(kind == Cell.RELU, p, after, h);
       } else {
         memory.copy(after, before, line);
         if (kind == Cell.LSTM) memory.copy(after + toCells, before + toCells, line);
@@ -115,17 +114,10 @@ export function recurrent(record: usize, chunk: i32, scratch: usize): void {
 
 // Rows of one step, h long. What a vector holds beyond a row's end is another's, and is not stored.
 
-function tanhRow(p: usize, after: usize, h: i32): void {
+function plainRow(isRelu: bool, p: usize, after: usize, h: i32): void {
   for (; h > 0; h -= LANES) {
-    storeUpTo(after, tanh(sumAt(after, p)), h);
-    after += 16;
-    p += 16;
-  }
-}
-
-function reluRow(p: usize, after: usize, h: i32): void {
-  for (; h > 0; h -= LANES) {
-    storeUpTo(after, relu(sumAt(after, p)), h);
+    const sum = sumAt(after, p);
+    storeUpTo(after, isRelu ? relu(sum) : tanh(sum), h);
     after += 16;
     p += 16;
   }

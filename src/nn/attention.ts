@@ -2,10 +2,9 @@ import { Cell } from '../cell';
 import type { Real } from '../dtype';
 import { DtypeError, ShapeError } from '../errors';
 import { activeTrace, assign } from '../graph/trace';
-
 import { scaledDotProductAttention } from '../ops/attention';
-import { add, clamp, ge, logicalAnd, lt, sub, where } from '../ops/elementwise';
-import { indexSelect } from '../ops/gather';
+import { dynamicUpdateSlice } from '../ops/dynamic-slice';
+import { add, ge, where } from '../ops/elementwise';
 import { linear } from '../ops/matmul';
 import { permute, reshape, splitWithSizes, unsqueeze } from '../ops/movement';
 import { checkProbability } from '../ops/random';
@@ -26,7 +25,8 @@ export abstract class TorchNamed extends Module {
 
 /**
  * Keys and values of the positions so far, for a text that is continued piece by piece: what is new attends to them without computing them again.
- * Of fixed capacity, with the position in a cell, so that a compiled step of one position is traced once.
+ * Of fixed capacity, with the position in a cell, so that a compiled step of one position is traced once. In a trace nobody counts: what comes behind
+ * the last place is written over what stands there.
  */
 export class KeyValueCache {
   /** [N, heads, capacity, E / heads] */
@@ -60,12 +60,8 @@ export class KeyValueCache {
         ...{ op: 'nn.MultiheadAttention', argument: 'cache', got: start + length, expected: capacity },
       });
     }
-    // The row of what is new for each place.
-    const place = sub(arange(capacity), position);
-    const isNew = reshape(logicalAnd(ge(place, 0), lt(place, length)), [capacity, 1]);
-    const row = clamp(place, { min: 0, max: length - 1 });
     const written = (cell: Cell, x: Tensor) => {
-      const all = where(isNew, indexSelect(x, row, { axis: 2 }), cell);
+      const all = dynamicUpdateSlice(cell, x, [0, 0, position, 0]);
       assign(cell, all);
       return all;
     };

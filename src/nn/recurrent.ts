@@ -3,7 +3,7 @@ import { ShapeError } from '../errors';
 import type { Lengths } from '../ops/lengths';
 import { concat, reshape, slice, stack, transpose, unsqueeze } from '../ops/movement';
 import { dropout } from '../ops/random';
-import { gru, type LstmState, lstm, type Recurred, rnn } from '../ops/recurrent';
+import { checkNonlinearity, gru, type LstmState, lstm, type Recurred, rnn } from '../ops/recurrent';
 import { type Shape, sameShape, show } from '../shape';
 import { checkCounts, checkOption, type Tensor } from '../tensor';
 import { uniform } from './init';
@@ -231,11 +231,6 @@ export class GRU extends Recurrent {
     const made = gru(x, wIh, wHh, bIh, bHh, { ...options, state: state?.[0] });
     return { output: made.output, state: [made.state] };
   }
-}
-
-function checkNonlinearity(op: string, nonlinearity: string): void {
-  const isKnown = nonlinearity === 'tanh' || nonlinearity === 'relu';
-  checkOption(op, 'nonlinearity', nonlinearity, isKnown, "'tanh' or 'relu'");
 }
 
 function checkPair(op: string, state: LstmState | null | undefined): void {

@@ -448,6 +448,12 @@ function recur<S extends readonly Tensor[]>(
   };
 }
 
+/** Throws a ValueError for another than those that there are. @internal */
+export function checkNonlinearity(op: string, nonlinearity: string): void {
+  const isKnown = nonlinearity === 'tanh' || nonlinearity === 'relu';
+  checkOption(op, 'nonlinearity', nonlinearity, isKnown, "'tanh' or 'relu'");
+}
+
 /** Tensors that may be left out, and the options behind them. */
 function restOf<O extends object>(rest: readonly unknown[]): { biases: Optional[]; options: Partial<O> } {
   const at = rest.findIndex((one) => one != null && !(one instanceof Tensor));
@@ -466,8 +472,7 @@ function restOf<O extends object>(rest: readonly unknown[]): { biases: Optional[
 export function rnn(x: Tensor, weightIh: Tensor, weightHh: Tensor, ...rest: Rest<RnnOptions>): Recurred<Tensor> {
   const { biases, options } = restOf<RnnOptions>(rest);
   const { nonlinearity = 'tanh', state } = options;
-  const isKnown = nonlinearity === 'tanh' || nonlinearity === 'relu';
-  checkOption('rnn', 'nonlinearity', nonlinearity, isKnown, "'tanh' or 'relu'");
+  checkNonlinearity('rnn', nonlinearity);
   const made = recur('rnn', nonlinearity, [x, weightIh, weightHh], biases, state && [state], options);
   return { output: made.output, state: made.state[0]! };
 }
