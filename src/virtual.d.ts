@@ -1,37 +1,37 @@
 /** Modules that the build makes: see tools/virtual-modules.mjs. */
 
 declare module 'core:f32' {
-  /** The f32 core's wasm, in hexadecimal. */
-  const hex: string;
-  export default hex;
+  /** The f32 core's wasm, as text. */
+  const text: string;
+  export default text;
 }
 
 declare module 'core:f64' {
-  /** The f64 core's wasm, in hexadecimal. */
-  const hex: string;
-  export default hex;
+  /** The f64 core's wasm, as text. */
+  const text: string;
+  export default text;
 }
 
 declare module 'core:fast' {
-  /** The f32 core's wasm with relaxed SIMD, in hexadecimal. */
-  const hex: string;
-  export default hex;
+  /** The f32 core's wasm with relaxed SIMD, as text. */
+  const text: string;
+  export default text;
 }
 
 declare module 'extension:f32' {
-  /** The wasm of the f32 core's extension, in hexadecimal. */
-  const hex: string;
-  export default hex;
+  /** The wasm of the f32 core's extension, as text. */
+  const text: string;
+  export default text;
 }
 
 declare module 'extension:f64' {
-  const hex: string;
-  export default hex;
+  const text: string;
+  export default text;
 }
 
 declare module 'extension:fast' {
-  const hex: string;
-  export default hex;
+  const text: string;
+  export default text;
 }
 
 declare module 'worker:source' {

@@ -1,9 +1,21 @@
 // Runs a TypeScript program of this project in Node: `node tools/run.mjs examples/seed-000.ts --its --arguments`.
+import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { cache } from './stamp.mjs';
 import { sources, virtualModules } from './virtual-modules.mjs';
+
+/** In a bundle all files would have the same address: each keeps its own, so that it finds what lies beside it and knows whether it was called. */
+const ownAddresses = {
+  name: 'own-addresses',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.(ts|mjs)$/ }, async ({ path }) => {
+      const address = JSON.stringify(pathToFileURL(path).href);
+      return { contents: (await readFile(path, 'utf8')).replaceAll('import.meta.url', address), loader: 'ts' };
+    });
+  },
+};
 
 const [program] = process.argv.splice(2, 1);
 const outfile = join(cache, 'run', `${basename(program, '.ts')}.mjs`);
@@ -17,10 +29,8 @@ await build({
   platform: 'node',
   packages: 'external',
   sourcemap: 'inline',
-  // Files that it opens relative to itself stay where they are.
-  define: { 'import.meta.url': JSON.stringify(pathToFileURL(resolve(program)).href) },
   logLevel: 'warning',
-  plugins: [virtualModules()],
+  plugins: [virtualModules(), ownAddresses],
 });
 process.argv[1] = resolve(program);
 await import(pathToFileURL(outfile).href);

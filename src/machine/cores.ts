@@ -13,16 +13,32 @@ export interface Binaries {
 const known = new Map<Build, Partial<Binaries>>();
 const modules = new Map<string, WebAssembly.Module>();
 
-/** Makes a part of a build known: its bytes, or their hexadecimal digits. */
+/** Makes a part of a build known: its bytes, or the text that is embedded. */
 export function registerBinary(build: Build, part: keyof Binaries, wasm: string | Uint8Array<ArrayBuffer>): void {
   const parts = known.get(build) ?? {};
   parts[part] ??= typeof wasm === 'string' ? decode(wasm) : wasm;
   known.set(build, parts);
 }
 
-function decode(hex: string): Uint8Array<ArrayBuffer> {
-  const native = (Uint8Array as { fromHex?: (hex: string) => Uint8Array<ArrayBuffer> }).fromHex;
-  return native ? native.call(Uint8Array, hex) : Uint8Array.from(hex.match(/../g)!, (digits) => Number(`0x${digits}`));
+/** The bytes of a text that tools/virtual-modules.mjs made, which says how. */
+export function decode(text: string): Uint8Array<ArrayBuffer> {
+  const bytes: number[][] = [];
+  for (let byte = 0; byte < 256; byte++) {
+    const own = bytes[text.charCodeAt(byte)];
+    if (own) own.push(byte);
+    else bytes[text.charCodeAt(byte)] = [byte];
+  }
+  const ranks: number[] = [];
+  Object.keys(bytes).forEach((code, i) => {
+    ranks[Number(code)] = i;
+  });
+  const wasm = new Uint8Array(text.length);
+  let size = 0;
+  for (let i = 256; i < text.length; i++) {
+    const own = bytes[text.charCodeAt(i)]!;
+    wasm[size++] = own[own.length > 1 ? ranks[text.charCodeAt(++i)]! : 0]!;
+  }
+  return wasm.slice(0, size);
 }
 
 /** What is known of a build, to hand to a worker. Throws where its core is not loaded. */

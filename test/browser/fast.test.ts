@@ -1,7 +1,7 @@
 import 'wasmgrad/f64';
 import 'wasmgrad/fast';
 import { expect, it } from 'vitest';
-import { compile, exp, matmul, rand, type Tensor } from 'wasmgrad';
+import { compile, exp, matmul, rand, type Tensor, transpose } from 'wasmgrad';
 import { canRelax } from '../../src/machine/cores';
 
 // Node 20 has no relaxed SIMD; Chromium has, and on x86 and ARM of today it rounds once where the default rounds twice.
@@ -26,6 +26,23 @@ it('is as accurate with relaxed SIMD, and rounds otherwise where the engine has 
     }
     expect(bits(usual(x, y))).toEqual(bits(one));
     if (m > 100) expect(String(bits(one)) === String(bits(other))).toBe(!canRelax());
+  }
+});
+
+// Its panels of six rows do not divide a line of the cache, which the default's, of four and eight, do.
+it('packs whatever lies beside each other, in every layout', () => {
+  const layouts = [
+    (x: Tensor, y: Tensor) => matmul(x, y),
+    (x: Tensor, y: Tensor) => matmul(transpose(x), y),
+    (x: Tensor, y: Tensor) => matmul(x, transpose(y)),
+    (x: Tensor, y: Tensor) => matmul(transpose(x), transpose(y)),
+  ];
+  for (const size of [6, 11, 16, 17, 23, 24, 31, 48, 50, 97]) {
+    const [x, y] = [rand([size, size]), rand([size, size])];
+    for (const f of layouts) {
+      const [expected, got] = [compile(f)(x, y).data(), compile(f, { fast: true })(x, y).data()];
+      for (let i = 0; i < expected.length; i++) expect(Math.abs(got[i]! - expected[i]!)).toBeLessThan(1e-4);
+    }
   }
 });
 

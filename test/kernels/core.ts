@@ -5,6 +5,7 @@ import extensionF64 from 'extension:f64';
 import { instantiateSync } from '@assemblyscript/loader';
 import * as isa from '../../assembly/isa';
 import { ALIGNMENT, Control, Record as Header, Op, SCRATCH_BYTES, SLACK } from '../../assembly/isa';
+import { decode } from '../../src/machine/cores';
 
 export type Reals = Float32Array<SharedArrayBuffer> | Float64Array<SharedArrayBuffer>;
 type Buffer = Reals | Int32Array<SharedArrayBuffer> | Uint8Array<SharedArrayBuffer>;
@@ -123,9 +124,8 @@ export class Core {
   }
 }
 
-function start<T extends Record<string, unknown>>(hex: string, env: Record<string, unknown>): T {
-  const wasm = Uint8Array.from(hex.match(/../g)!, (byte) => Number.parseInt(byte, 16));
-  return instantiateSync<T>(wasm, { env }).exports;
+function start<T extends Record<string, unknown>>(text: string, env: Record<string, unknown>): T {
+  return instantiateSync<T>(decode(text), { env }).exports;
 }
 
 /** The two words of a number in an operand that is an f64. */

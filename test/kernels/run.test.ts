@@ -23,6 +23,7 @@ import {
   TICKET_BYTES,
   Type,
 } from '../../assembly/isa';
+import { decode } from '../../src/machine/cores';
 import { cores } from './core';
 import { double, range, record } from './record';
 
@@ -54,9 +55,9 @@ class Machine {
 
   constructor(
     readonly precision: 'f32' | 'f64',
-    hex: string,
+    text: string,
   ) {
-    this.bytes = Uint8Array.from(hex.match(/../g)!, (byte) => Number.parseInt(byte, 16));
+    this.bytes = decode(text);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(this.bytes), {
       env: { memory: this.memory, extension() {} },
     });
@@ -234,10 +235,10 @@ function training(machine: Machine, index: number[] = range(300).map((i) => (i *
 describe.each([
   ['f32', f32],
   ['f64', f64],
-] as const)('run, %s', (precision, hex) => {
+] as const)('run, %s', (precision, text) => {
   const machines: Machine[] = [];
   const machine = () => {
-    machines.push(new Machine(precision, hex));
+    machines.push(new Machine(precision, text));
     return machines.at(-1)!;
   };
   afterEach(() => Promise.all(machines.splice(0).map((each) => each.close())));
