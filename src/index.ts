@@ -144,7 +144,8 @@ export { type RandomWindowsOptions, randomWindows, type Windows, windows } from 
 export { type EvaluateOptions, evaluate, type PredictOptions, predict } from './train/evaluate';
 export type { EpochEvent, History, TrainEvent } from './train/events';
 export { accuracy, type Metric, perplexity } from './train/metrics';
-export { type TrainingRun, type TrainOptions, type TrainResult, train } from './train/train';
+export type { TrainingRun, TrainResult } from './train/run';
+export { type TrainOptions, train } from './train/train';
 export { type CheckOptions, type CheckResult, checkGradients } from './transform/check-gradients';
 export { checkpoint } from './transform/checkpoint';
 export { type Compiled, type CompileOptions, compile, type ProgramStats } from './transform/compile';

@@ -1,5 +1,5 @@
 import type { EpochEvent, TrainEvent } from '../train/events';
-import type { TrainingRun, TrainResult } from '../train/train';
+import type { TrainingRun, TrainResult } from '../train/run';
 import { ExitCode } from './command';
 import { type Progress, renderBar } from './render/bar';
 import { formatCount, formatDuration, formatLoss, formatPercent, plural } from './render/numbers';

@@ -7,7 +7,7 @@ import { connect } from './connection';
 import { type ArrayLikeData, batchAval, type LabelledData, toArray, toRows } from './data';
 import type { Metric } from './metrics';
 import type { BatchPrograms, Computed, WorkerApi } from './protocol';
-import { addEvaluation, inMode, type Loss } from './train';
+import { addEvaluation, inMode, type Loss } from './step';
 
 export interface EvaluateOptions {
   model: Module;

@@ -225,8 +225,9 @@ describe('a run', () => {
         data: { x: zeros([4096, 4]), y: zeros([4096]) },
         ...{ batchSize: 4096, accumulate },
       });
-      const { programs } = (run as unknown as { builder: { programs: { program: { arenaBytes: number } }[] } }).builder;
-      return run.done.then(() => programs[0]!.program.arenaBytes);
+      const { builder } = (run as unknown as { job: { builder: { programs: { program: { arenaBytes: number } }[] } } })
+        .job;
+      return run.done.then(() => builder.programs[0]!.program.arenaBytes);
     };
     expect((await bytes(1)) / (await bytes(16))).toBeGreaterThan(3);
   });
