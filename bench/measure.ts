@@ -44,7 +44,7 @@ export async function measure(workload: Workload, home: Home, peers: Peer[]): Pr
   const limit = workload.work && limits[workload.work.unit];
   const contenders = [
     ...workload.threads.map((threads) => home.ours(workload, threads)),
-    ...(workload.rival ? [{ ...home.ours(workload.rival, 1), name: 'default' }] : []),
+    ...(workload.rival ? [{ ...home.ours(workload.rival.workload, 1), name: workload.rival.name }] : []),
     ...peers.filter((peer) => !workload.rival && isIn(peer, workload)).map((peer) => peer.contender(workload.name)),
   ];
   await checkAgreement(workload.name, contenders);

@@ -6,7 +6,9 @@ import {
   conv2d,
   crossEntropy,
   exp,
+  full,
   linear,
+  manualSeed,
   matmul,
   mseLoss,
   nn,
@@ -40,8 +42,8 @@ export interface Workload {
   /** The numbers of threads it is timed on. */
   threads: number[];
   prepare(threads: number): Prepared;
-  /** Takes part as a peer, named `default`. */
-  rival?: Workload;
+  /** What it is compared with, by a name of its own, in place of the peers. */
+  rival?: { name: string; workload: Workload };
   /** What a call takes, where a physical limit exists to compare it with; a step's time is shown as it is. */
   work: { unit: 'FLOP' | 'byte'; amount: number } | null;
 }
@@ -164,6 +166,52 @@ function transformer(batch: number, length: number, width: number, heads: number
   };
 }
 
+/** What follows the last of `length` characters, by 4 blocks of width 128: keys and values of those before are in a cache, or computed again. */
+function generation(length: number, isCached: boolean): Workload {
+  return {
+    name: `generate ${length}`,
+    threads: [1],
+    prepare(threads) {
+      manualSeed(0);
+      const options = {
+        dimFeedforward: 512,
+        dropout: 0,
+        activation: 'gelu',
+        normFirst: true,
+        batchFirst: true,
+      } as const;
+      const characters = new nn.Embedding(64, 128);
+      const blocks = new nn.TransformerEncoder(() => new nn.TransformerEncoderLayer(128, 4, options), 4);
+      const out = new nn.Linear(128, 64);
+      const logits = (x: Tensor, caches?: nn.KeyValueCache[]) => {
+        const y = blocks.forward(characters.forward(x), caches ? { caches } : { isCausal: true });
+        return out.forward(slice(y, ':, -1'));
+      };
+      const values = Int32Array.from(uniform(length, 1), (value) => Math.floor(value * 64));
+      const text = tensor(values, { shape: [1, length] });
+      const valueOf = (y: Tensor) => y.data()[0]!;
+      if (!isCached) {
+        const whole = compile((x: Tensor) => logits(x), { threads });
+        return { call: () => valueOf(whole(text)), release() {} };
+      }
+      const caches = blocks.layers.map(({ selfAttn }) => selfAttn.cache(1, length));
+      logits(slice(text, ':, :-1'), caches);
+      const last = slice(text, ':, -1:');
+      const next = compile(
+        (x: Tensor) => {
+          const y = logits(x, caches);
+          // Back, so that each call is of the same position.
+          for (const { position } of caches) assign(position, full([], length - 1, { dtype: 'i32' }));
+          return y;
+        },
+        { threads },
+      );
+      return { call: () => valueOf(next(last)), release() {} };
+    },
+    work: null,
+  };
+}
+
 /** A program whose operands are cells, which lie in the core's memory: what is timed copies nothing in or out. */
 function prepareProgram(f: () => Tensor[], threads: number, fast = false): Prepared {
   const trace = new Trace();
@@ -220,7 +268,7 @@ function pass(name: string, arrays: number, op: (x: Tensor, y: Tensor) => Tensor
 
 /** In relaxed SIMD, beside the default build. */
 function relaxed(m: number, k: number, n: number): Workload {
-  return { ...product(m, k, n, 'NN', [1], true), rival: product(m, k, n, 'NN', [1]) };
+  return { ...product(m, k, n, 'NN', [1], true), rival: { name: 'default', workload: product(m, k, n, 'NN', [1]) } };
 }
 
 /** A 3 × 3 convolution, padded to keep the size, and both of its gradients. */
@@ -271,6 +319,7 @@ export const workloads: Workload[] = [
   { name: 'W5', threads: onBoth, prepare: recurrent(32, 16, 32, () => new nn.LSTM(32, 128)), work: null },
   { name: 'W5g', threads: onBoth, prepare: recurrent(32, 16, 32, () => new nn.GRU(32, 128)), work: null },
   { name: 'W6', threads: onBoth, prepare: transformer(8, 64, 64, 4), work: null },
+  { ...generation(256, true), rival: { name: 'without a cache', workload: generation(256, false) } },
   pass('relu', 2, relu),
   pass('add', 3, add),
   pass('sum', 1, (x) => sum(x)),
