@@ -17,6 +17,8 @@ export type ErrorCode =
   | 'WORKER_BLOCKED'
   | 'WORKER_DIED'
   | 'NO_CHECKPOINT'
+  | 'CHECKPOINT_DAMAGED'
+  | 'CHECKPOINT_VERSION'
   | 'UNSUPPORTED';
 
 /** The facts of an error as plain data. `got` and `expected` are the two sides: shapes, dtypes, values, names. */

@@ -141,10 +141,14 @@ export {
 export { type SampleOptions, sample } from './text/sample';
 export { BytePairTokenizer, ByteTokenizer, CharacterTokenizer, type Tokenizer } from './text/tokenizers';
 export { type RandomWindowsOptions, randomWindows, type Windows, windows } from './text/windows';
+export { type CheckpointOptions, Checkpoints, type Files } from './train/checkpoints';
+export { type EarlyStoppingOptions, earlyStopping, type Monitor } from './train/criteria';
 export { type EvaluateOptions, evaluate, type PredictOptions, predict } from './train/evaluate';
 export type { EpochEvent, History, TrainEvent } from './train/events';
 export { accuracy, type Metric, perplexity } from './train/metrics';
-export type { TrainingRun, TrainResult } from './train/run';
+export { type ResumeOptions, resume } from './train/resume';
+export type { RunOptions, StopCriterion, TrainingRun, TrainResult } from './train/run';
+export { directory, indexedDb, opfs } from './train/stores';
 export { type TrainOptions, train } from './train/train';
 export { type CheckOptions, type CheckResult, checkGradients } from './transform/check-gradients';
 export { checkpoint } from './transform/checkpoint';

@@ -11,10 +11,18 @@ import type { Bundle, BundledProgram, CellValue } from './protocol';
 
 /** Programs on their way to a worker, and the cells that they share. */
 export class BundleBuilder {
-  private readonly programs: BundledProgram[] = [];
-  private readonly cells: Cell[] = [];
+  private readonly cells: Cell[];
   private real: Real | null = null;
   private sent = 0;
+
+  /** Programs that there are already, and their cells with the names that they have in checkpoints. */
+  constructor(
+    private readonly programs: BundledProgram[] = [],
+    readonly names = new Map<Cell, string>(),
+  ) {
+    this.cells = programs.length > 0 ? [...names.keys()] : [];
+    this.real = programs[0]?.program.real ?? null;
+  }
 
   /** Traces `f` over arguments of these kinds and keeps its program; returns the program's number. */
   add(avals: Aval[], f: (...inputs: Tensor[]) => Tensor[]): number {
@@ -32,6 +40,10 @@ export class BundleBuilder {
   private numberOf(cell: Cell): number {
     const known = this.cells.indexOf(cell);
     return known >= 0 ? known : this.cells.push(cell) - 1;
+  }
+
+  get all(): readonly BundledProgram[] {
+    return this.programs;
   }
 
   /** The programs that were added since the last call. */

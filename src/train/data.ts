@@ -14,8 +14,16 @@ export interface LabelledData {
   y: ArrayLikeData;
 }
 
-/** What `train` takes: everything in memory, or batches, made anew for every epoch. */
-export type TrainData = LabelledData | Iterable<LabelledData> | AsyncIterable<LabelledData>;
+/**
+ * Batches, made anew for every epoch. What offers `seek` is asked for an epoch (from 0) from one of its batches on: so a run that is resumed need not go
+ * through what it has seen, and an epoch may depend on its number.
+ */
+export type Batches = (Iterable<LabelledData> | AsyncIterable<LabelledData>) & {
+  seek?(position: { epoch: number; batch: number }): Iterable<LabelledData> | AsyncIterable<LabelledData>;
+};
+
+/** What `train` takes: everything in memory, or batches. */
+export type TrainData = LabelledData | Batches;
 
 export function isInMemory(data: TrainData): data is LabelledData {
   return inMemory(data as never);

@@ -14,6 +14,10 @@ export type TrainEvent =
       seconds: number;
     }
   | { kind: 'paused' | 'resumed'; step: number; epoch: number }
+  /** All that it takes to go on from here is kept, under a name. */
+  | { kind: 'checkpoint'; step: number; epoch: number; name: string }
+  /** Something went wrong that does not end the run. */
+  | { kind: 'warning'; step: number; epoch: number; code: string; message: string }
   | { kind: 'done'; reason: 'finished' | 'stopped'; step: number; epoch: number; seconds: number };
 
 export type EpochEvent = Extract<TrainEvent, { kind: 'epoch' }>;
@@ -25,6 +29,15 @@ export interface StepColumns {
   loss: Float64Array;
   lr: Float32Array;
   examplesPerSecond: Float32Array;
+}
+
+/** A history so far, as plain data. */
+export interface HistoryRecord {
+  loss: Float64Array;
+  lr: Float32Array;
+  examplesPerSecond: Float32Array;
+  epochStarts: { step: number; epoch: number }[];
+  marks: TrainEvent[];
 }
 
 /** How long a reader may go on without a break. */
@@ -44,12 +57,14 @@ export class History {
   private loss = new Float64Array(256);
   private lr = new Float32Array(256);
   private rate = new Float32Array(256);
-  private readonly epochStarts: { step: number; epoch: number }[] = [];
-  private readonly marks: TrainEvent[] = [];
+  private epochStarts: HistoryRecord['epochStarts'] = [];
+  private marks: TrainEvent[] = [];
   private steps = 0;
   private over = false;
   private failure: unknown = null;
   private waiting: (() => void)[] = [];
+  /** Where readers start: behind what a resumed run had done before. */
+  private begin = { step: 0, mark: 0 };
 
   /** How many steps there are so far. */
   get length(): number {
@@ -69,6 +84,24 @@ export class History {
   /** The epochs so far. */
   epochs(): EpochEvent[] {
     return this.marks.filter((mark): mark is EpochEvent => mark.kind === 'epoch');
+  }
+
+  /** What `restore` takes. */
+  record(): HistoryRecord {
+    const { loss, lr, rate, steps, epochStarts, marks } = this;
+    return {
+      ...{ loss: loss.slice(0, steps), lr: lr.slice(0, steps), examplesPerSecond: rate.slice(0, steps) },
+      epochStarts: [...epochStarts],
+      marks: [...marks],
+    };
+  }
+
+  /** Goes on from a record: it is part of the history, and readers begin behind it. */
+  restore({ epochStarts, marks, ...columns }: HistoryRecord): void {
+    this.addSteps({ ...columns, first: 1, epoch: 0 });
+    this.epochStarts = [...epochStarts];
+    this.marks = [...marks];
+    this.begin = { step: this.steps, mark: marks.length };
   }
 
   addSteps(columns: StepColumns): void {
@@ -121,8 +154,7 @@ export class History {
 
   /** A cursor over all events from the first on, which waits for those to come. */
   async *read(): AsyncGenerator<TrainEvent, void, undefined> {
-    let step = 0;
-    let mark = 0;
+    let { step, mark } = this.begin;
     let since = performance.now();
     while (true) {
       // A reader who lags behind goes from promise to promise, which would keep timers and messages waiting: law 2.

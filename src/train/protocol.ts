@@ -39,6 +39,19 @@ export interface BatchPrograms {
   tail: number;
 }
 
+/** Where a run is: with the cells and the data, all that it takes to go on. */
+export interface Position {
+  /** Steps taken. */
+  step: number;
+  /** The epoch under way, from 1, and how many of its batches are done. */
+  epoch: number;
+  batch: number;
+  /** Over those: of the loss and each metric, values times examples, and the examples. */
+  sums: number[];
+  seen: number;
+  seconds: number;
+}
+
 /** Outputs of a training program: loss, learning rate, metrics. Of an evaluation program: loss, metrics. */
 export interface TrainPlan {
   epochs: number;
@@ -55,6 +68,12 @@ export interface TrainPlan {
   plateau: { program: number; value: number } | null;
   /** Whether the page wants to be asked after every epoch. */
   asks: boolean;
+  /** Where the run goes on from. */
+  start: Position;
+  /** After how many steps, and epochs, the page saves a checkpoint: 0 for never. */
+  save: { steps: number; epochs: number } | null;
+  maxSteps: number;
+  maxSeconds: number;
 }
 
 /** A batch that the page feeds. */
@@ -73,6 +92,8 @@ export interface PageApi {
   epoch(event: EpochEvent): boolean | Promise<boolean>;
   /** The next batch of an epoch (from 0), or null after its last. */
   pull(epoch: number): Promise<Fed | null>;
+  /** Keeps all that the run goes on from. */
+  save(position: Position, cells: CellValue[]): Promise<void>;
 }
 
 export type Outcome =
@@ -89,6 +110,10 @@ export interface WorkerApi {
   stop(): void;
   /** The cells' values after the current step. */
   snapshot(): Promise<CellValue[]>;
+  /** Saves a checkpoint of now; resolves when the page has it. */
+  save(): Promise<void>;
+  /** Replaces cells' values before the next step. */
+  assign(values: readonly (readonly [cell: number, value: TypedArray])[]): void;
   /** Sums over all rows of each output times the batch's size. */
   evaluate(bundle: Bundle, data: Rows, programs: BatchPrograms, batchSize: number): Promise<Computed>;
   /** The output's rows, for all rows of x. */

@@ -5,23 +5,47 @@ import { DataError, deserializeError } from '../errors';
 import type { Module, StateDict } from '../nn/module';
 import { defaultGenerator } from '../ops/random';
 import type { Aval } from '../shape';
-import { checkCounts } from '../tensor';
+import { checkCounts, checkOption, full } from '../tensor';
 import { type BundleBuilder, chooseThreads } from './bundle';
+import type { CheckpointOptions } from './checkpoints';
 import { type Connection, connect } from './connection';
-import { batchAval, type LabelledData, type TrainData, toRows } from './data';
-import { type EpochEvent, History, type TrainEvent } from './events';
-import type { Bundle, Fed, Outcome, PageApi, TrainPlan } from './protocol';
+import { type Batches, batchAval, type LabelledData, toRows } from './data';
+import { type EpochEvent, History, type HistoryRecord, type TrainEvent } from './events';
+import type { Bundle, CellValue, Fed, Outcome, PageApi, TrainPlan } from './protocol';
+
+/** Looks at every epoch, and ends the run by returning true. */
+export interface StopCriterion {
+  (event: EpochEvent): boolean;
+  /** Whether the epoch that it looked at last was the best so far, whose weights the model is to have at the end. */
+  isBest?: boolean;
+}
 
 /** What a run is told about itself, beside what it computes. */
 export interface RunOptions {
-  /** Looks at every epoch and ends the run by returning true. */
-  stopWhen?: ((event: EpochEvent) => boolean) | ((event: EpochEvent) => boolean)[];
+  stopWhen?: StopCriterion | StopCriterion[];
+  /** Ends the run after so many steps in all, or seconds of training. */
+  maxSteps?: number;
+  maxSeconds?: number;
+  /** Where all that the run goes on from is kept, and how often. */
+  checkpoint?: CheckpointOptions;
   /** 'auto' leaves the page a core. The result does not depend on it. */
   threads?: number | 'auto';
   /** Aborts the run: `done` rejects with the signal's reason, after the weights are back. */
   signal?: AbortSignal;
   /** Makes the worker, where the page's policy forbids the built-in one. */
   worker?: () => Worker;
+}
+
+/** What the worker heeds of it. */
+export function limitsOf({
+  maxSteps = Number.POSITIVE_INFINITY,
+  maxSeconds = Number.POSITIVE_INFINITY,
+  checkpoint,
+}: RunOptions): Pick<TrainPlan, 'maxSteps' | 'maxSeconds' | 'save'> {
+  for (const [argument, value] of Object.entries({ maxSteps, maxSeconds })) {
+    checkOption('train', argument, value, value > 0, 'above 0');
+  }
+  return { maxSteps, maxSeconds, save: checkpoint ? checkpoint.to.intervals(checkpoint) : null };
 }
 
 /** What a run is made of: programs over cells, and what to do with them. */
@@ -31,10 +55,21 @@ export interface Job {
   plan: TrainPlan;
   options: RunOptions;
   /** What makes the batches, where the data is not in memory. */
-  batches: Exclude<TrainData, LabelledData> | null;
+  batches: Batches | null;
   stepsPerEpoch: number | undefined;
   /** Adds the step for batches of a kind. */
   trace(avals: [Aval, Aval]): number;
+  /** Programs by the kinds of batches that an iterable gave. */
+  known: Map<string, number>;
+  /** The share of the data that is held out, if it is. */
+  heldOut: number | null;
+  /** Of a run that goes on: what it had done. */
+  history: HistoryRecord | null;
+  /** The weights of the best epoch, where a criterion wants them. */
+  best: CellValue[] | null;
+  /** The best of the checkpoints. */
+  bestStep: number | null;
+  bestValue: number | null;
 }
 
 export interface TrainResult {
@@ -54,7 +89,6 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
   readonly stepsPerEpoch: number | undefined;
   readonly totalSteps: number | undefined;
   private readonly job: Job;
-  private readonly fedPrograms = new Map<string, number>();
   private owned: Cell[] = [];
   private connection: Connection | null = null;
   private stopped = false;
@@ -70,6 +104,11 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
     this.job = job;
     this.stepsPerEpoch = job.stepsPerEpoch;
     this.totalSteps = job.stepsPerEpoch && job.stepsPerEpoch * job.plan.epochs;
+    if (job.history) {
+      this.history.restore(job.history);
+      const { step, epoch } = job.plan.start;
+      this.history.addMark({ kind: 'resumed', step, epoch: Math.min(epoch, job.plan.epochs) });
+    }
     this.own();
     this.done = this.run();
     // `done` may never be looked at; readers of the events hear of a failure as well.
@@ -102,6 +141,39 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
     this.tell((worker) => worker.stop());
   }
 
+  /** Changes the learning rate of all groups before the next step; a schedule goes on from it. Throws a ValueError for one below 0. */
+  setLr(lr: number): void {
+    checkOption('train', 'lr', lr, lr >= 0, 'from 0 on');
+    const { allCells, names } = this.job.builder;
+    const values = allCells.flatMap((cell, i) =>
+      /^optimizer\.lr/.test(names.get(cell)!) ? [[i, full([], lr, cell).values()] as const] : [],
+    );
+    this.tell((worker) => worker.assign(values));
+  }
+
+  /** Saves a checkpoint of now, beside those that are due; does nothing without the option. */
+  async checkpoint(): Promise<void> {
+    if (this.connection) await this.connection.race(this.connection.worker.save());
+  }
+
+  /** Calls `callback` with every event of a kind, from the first on. */
+  async on<K extends TrainEvent['kind']>(kind: K, callback: (event: Extract<TrainEvent, { kind: K }>) => void) {
+    for await (const event of this) if (event.kind === kind) callback(event as Extract<TrainEvent, { kind: K }>);
+  }
+
+  /** All events, from the first on, as a stream. */
+  stream(): ReadableStream<TrainEvent> {
+    const events = this[Symbol.asyncIterator]();
+    return new ReadableStream({
+      async pull(controller) {
+        const next = await events.next();
+        if (next.done) controller.close();
+        else controller.enqueue(next.value);
+      },
+      cancel: () => void events.return?.(),
+    });
+  }
+
   /** Brings the weights of now into the model, and returns them. */
   async snapshot(): Promise<StateDict> {
     const { builder, model } = this.job;
@@ -132,7 +204,7 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
       signal?.addEventListener('abort', abort);
       const next = batches && this.feed(batches);
       // The first batch is traced before the bundle is made, so that all cells are in it.
-      const first = next?.(0);
+      const first = next?.(this.job.plan.start.epoch - 1);
       if (first) await Promise.race([first, this.quit]);
       signal?.throwIfAborted();
       if (this.stopped) return this.stoppedAtOnce();
@@ -145,13 +217,14 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
         page.port1,
       );
       const { bundle, generator } = this.bundle();
-      const plan = { ...this.job.plan, asks: this.predicates.length > 0 };
+      const plan = { ...this.job.plan, asks: this.criteria.length > 0 };
       const training = connection.worker.train(bundle, plan, transfer(page.port2, [page.port2]));
       this.connection = connection;
       for (const call of this.early.splice(0)) call(connection.worker);
       const outcome = await connection.race<Outcome>(training as Promise<Outcome>);
       if (generator >= 0) outcome.cells[generator]!.values = defaultGenerator.cell.values();
       builder.restore(outcome.cells);
+      if (this.job.best) this.restoreBest(this.job.best);
       if (outcome.error) throw failure ?? deserializeError(outcome.error);
       signal?.throwIfAborted();
       return this.result(outcome.reason);
@@ -167,8 +240,16 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
     }
   }
 
-  private get predicates(): ((event: EpochEvent) => boolean)[] {
+  private get criteria(): StopCriterion[] {
     return [this.job.options.stopWhen ?? []].flat();
+  }
+
+  /** The model, without what the optimizer made of its weights later. */
+  private restoreBest(best: CellValue[]): void {
+    const own = new Set<Cell>(this.job.model.namedCells().map(([, cell]) => cell));
+    this.job.builder.allCells.forEach((cell, i) => {
+      if (own.has(cell)) cell.storage.write(best[i]!.values);
+    });
   }
 
   /** What the worker gets. Draws of a run start from its seed; the page's generator stays where it is. */
@@ -199,15 +280,22 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
     return {
       steps: (columns) => this.history.addSteps(columns),
       mark: (event) => this.history.addMark(event),
-      epoch: guard((event) => {
+      epoch: guard(async (event) => {
         this.history.addMark(event);
-        return !this.predicates.some((predicate) => predicate(event));
+        // Each of them looks at every epoch.
+        const isOver = this.criteria.filter((criterion) => criterion(event)).length > 0;
+        if (this.criteria.some(({ isBest }) => isBest)) this.job.best = await this.connection!.worker.snapshot();
+        return !isOver;
       }),
       pull: guard(async (epoch) => {
         const fed = await (first ?? next!(epoch));
         first = undefined;
         return fed && { ...fed, added: this.job.builder.fresh() };
       }),
+      save: async (position, cells) => {
+        const { to, ...options } = this.job.options.checkpoint!;
+        this.history.addMark(await to.save(this.job, position, cells, this.history.record(), options));
+      },
     };
   }
 
@@ -229,18 +317,24 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
   }
 
   /** Batches of an iterable, one ahead of the step that the worker runs. */
-  private feed(batches: Iterable<LabelledData> | AsyncIterable<LabelledData>): (epoch: number) => Promise<FedRows> {
+  private feed(batches: Batches): (epoch: number) => Promise<FedRows> {
     let iterator: Iterator<LabelledData> | AsyncIterator<LabelledData> | null = null;
+    let from = this.job.plan.start.batch;
     return async (epoch) => {
-      const first = iterator === null;
-      iterator ??= iteratorOf(batches);
+      let isFirst = false;
+      if (!iterator) {
+        iterator = iteratorOf(batches, epoch, from);
+        if (!batches.seek) for (let i = 0; i < from; i++) await iterator.next();
+        isFirst = from === 0;
+        from = 0;
+      }
       const next = await iterator.next();
       if (!next.done) {
         const rows = toRows(next.value);
         return { rows, program: this.fedProgram(next.value, rows.x.shape[0]!) };
       }
       iterator = null;
-      if (!first) return null;
+      if (!isFirst) return null;
       throw new DataError(
         epoch === 0
           ? 'the iterable gave no batch.'
@@ -253,17 +347,18 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
   private fedProgram(batch: LabelledData, size: number): number {
     const avals: [Aval, Aval] = [batchAval(batch.x, size), batchAval(batch.y, size)];
     const key = avals.map(({ shape, dtype }) => `${dtype}[${shape}]`).join();
-    const known = this.fedPrograms.get(key);
+    const known = this.job.known.get(key);
     if (known !== undefined) return known;
     for (const cell of this.owned) cell.owner = null;
     const program = this.job.trace(avals);
     this.own();
-    this.fedPrograms.set(key, program);
+    this.job.known.set(key, program);
     return program;
   }
 }
 
-function iteratorOf(data: Iterable<LabelledData> | AsyncIterable<LabelledData>) {
+function iteratorOf(data: Batches, epoch: number, batch: number): Iterator<LabelledData> | AsyncIterator<LabelledData> {
+  if (data.seek) data = data.seek({ epoch, batch });
   if (Symbol.asyncIterator in data) return data[Symbol.asyncIterator]();
   return data[Symbol.iterator]();
 }

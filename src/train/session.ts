@@ -16,6 +16,7 @@ import type {
   Fed,
   Outcome,
   PageApi,
+  Position,
   Rows,
   TrainPlan,
   WorkerApi,
@@ -45,6 +46,10 @@ export function createSession(): WorkerApi {
     async snapshot() {
       return training ? training.store.values() : [];
     },
+    async save() {
+      await training?.save(true);
+    },
+    assign: (values) => training?.store.assign(values),
     evaluate: (bundle, data, programs, batchSize) =>
       computed(() => {
         const store = new Store(bundle);
@@ -91,6 +96,10 @@ class Store {
 
   values(): CellValue[] {
     return this.cells.map(({ dtype, storage }) => ({ dtype, values: storage.read() }));
+  }
+
+  assign(values: Parameters<WorkerApi['assign']>[0]): void {
+    for (const [cell, value] of values) this.cells[cell]!.storage.write(value);
   }
 
   /** Runs a program on some rows of the data. */
@@ -184,8 +193,10 @@ class Training {
   private readonly halted = new Promise<null>((resolve) => {
     this.halt = () => resolve(null);
   });
-  private step = 0;
-  private epoch = 1;
+  private readonly at: Position;
+  private saving: Promise<void> | undefined;
+  /** The place that was saved last. */
+  private saved = '';
   private lr = 0;
   private losses: number[] = [];
   private lrs: number[] = [];
@@ -193,11 +204,13 @@ class Training {
   private flushed = performance.now();
   /** Long ago: a pause or a step that was asked for together with the run is heard before the first step. */
   private listened = Number.NEGATIVE_INFINITY;
-  private readonly started = performance.now();
+  private readonly started: number;
 
   constructor(bundle: Bundle, plan: TrainPlan, port: MessagePort) {
     this.store = new Store(bundle);
     this.plan = plan;
+    this.at = plan.start;
+    this.started = performance.now() - this.at.seconds * 1000;
     this.port = port;
     this.page = wrap<PageApi>(port);
   }
@@ -218,25 +231,27 @@ class Training {
   }
 
   async run(): Promise<Outcome> {
+    const { at, plan, page } = this;
+    const { epochs, asks, save } = plan;
     try {
-      const { epochs, asks } = this.plan;
-      for (this.epoch = 1; this.epoch <= epochs && !this.stopping; this.epoch++) {
+      while (at.epoch <= epochs && !this.stopping) {
         const event = await this.runEpoch();
         if (!event) break;
         if (asks) {
-          if (!(await this.page.epoch(event))) this.stopping = true;
-        } else void this.page.mark(event);
+          if (!(await page.epoch(event))) this.stopping = true;
+        } else void page.mark(event);
+        if (save && event.epoch % save.epochs === 0) await this.save();
       }
+      if (save) await this.save(true);
       const reason = this.stopping ? 'stopped' : 'finished';
-      this.epoch = Math.min(this.epoch, epochs);
       void this.flush();
       // Heard before the outcome, which goes another way.
-      await this.page.mark({ kind: 'done', reason, step: this.step, epoch: this.epoch, seconds: this.seconds() });
+      await page.mark({ ...this.place(), kind: 'done', reason, seconds: this.seconds() });
       return { reason, cells: this.store.values() };
     } catch (error) {
       await this.flush();
       return {
-        error: serializeError(Object.assign(error as Error, { step: this.step + 1 })),
+        error: serializeError(Object.assign(error as Error, { step: at.step + 1 })),
         cells: this.store.values(),
       };
     } finally {
@@ -249,29 +264,46 @@ class Training {
     return (performance.now() - this.started) / 1000;
   }
 
-  /** One epoch; null if it was stopped in the middle. */
+  private place(): { step: number; epoch: number } {
+    return { step: this.at.step, epoch: Math.min(this.at.epoch, this.plan.epochs) };
+  }
+
+  /** Hands the page what the run goes on from; at most one such is under way. `isLast`: waits until it is kept. */
+  async save(isLast = false): Promise<void> {
+    await this.saving;
+    void this.flush();
+    const place = `${this.at.step} ${this.at.batch}`;
+    if (place === this.saved) return;
+    this.saved = place;
+    this.saving = this.page.save({ ...this.at, seconds: this.seconds() }, this.store.values());
+    if (isLast) await this.saving;
+  }
+
+  /** One epoch, or what is left of it; null if it was stopped in the middle. */
   private async runEpoch(): Promise<EpochEvent | null> {
-    const { plan, epoch } = this;
+    const { plan, at } = this;
+    const { epoch } = at;
     const begun = performance.now();
-    let sums: number[] = [];
-    let seen = 0;
-    const run = (program: number, rows: Rows, indices: ArrayLike<number>) => {
+    const run = async (program: number, rows: Rows, indices: ArrayLike<number>) => {
       const loaded = this.store.run(program, [rows.x, rows.y], indices);
       const size = indices.length;
       const [loss, lr, ...metrics] = loaded.program.outputs.map((_, i) => loaded.peek(i)[0]!);
-      sums = [loss!, ...metrics].map((value, i) => (sums[i] ?? 0) + value * size);
-      seen += size;
-      this.step++;
+      at.sums = [loss!, ...metrics].map((value, i) => (at.sums[i] ?? 0) + value * size);
+      at.seen += size;
+      at.step++;
+      at.batch++;
       this.lr = lr!;
       this.losses.push(loss!);
       this.lrs.push(lr!);
       this.examples += size;
+      if (plan.save && at.step % plan.save.steps === 0) await this.save();
     };
     if (plan.data) {
       const { data, batchSize, seed, shuffle, dropLast } = plan;
-      for (const indices of batches(data.x.shape[0]!, { batchSize, seed, epoch: epoch - 1, shuffle, dropLast })) {
+      const all = batches(data.x.shape[0]!, { batchSize, seed, epoch: epoch - 1, shuffle, dropLast });
+      for (const indices of all.slice(at.batch)) {
         if (!(await this.mayStep())) return null;
-        run(pick(plan.train, indices.length, batchSize), data, indices);
+        await run(pick(plan.train, indices.length, batchSize), data, indices);
       }
     } else {
       const pull = () => Promise.race([this.page.pull(epoch - 1) as Promise<Fed | null>, this.halted]);
@@ -283,16 +315,16 @@ class Training {
         next.catch(() => {});
         if (!(await this.mayStep())) return null;
         const { rows, program } = fed;
-        run(
+        await run(
           program,
           rows,
           Int32Array.from({ length: rows.x.shape[0]! }, (_, i) => i),
         );
       }
     }
-    if (seen === 0 || (this.stopping && !plan.data)) return null;
+    if (at.seen === 0 || (this.stopping && !plan.data)) return null;
     void this.flush();
-    const means = sums.map((sum) => sum / seen);
+    const means = at.sums.map((sum) => sum / at.seen);
     const named = (values: number[]) => Object.fromEntries(plan.metrics.map((name, i) => [name, values[i]!]));
     const held = plan.validation && [
       ...this.store.evaluate(plan.validation.data, plan.validation.programs, plan.batchSize),
@@ -301,10 +333,12 @@ class Training {
       const value = [...means, ...(held ?? [])][plan.plateau.value]!;
       this.store.run(plan.plateau.program, [{ shape: [], data: Float64Array.of(value) }], [0]);
     }
+    // From here on the run would go on with the next epoch.
+    Object.assign(at, { epoch: epoch + 1, batch: 0, sums: [], seen: 0 });
     return {
       kind: 'epoch',
       epoch,
-      step: this.step,
+      step: at.step,
       loss: means[0]!,
       metrics: named(means.slice(1)),
       validation: held && { ...named(held.slice(1)), loss: held[0]! },
@@ -324,6 +358,8 @@ class Training {
 
   /** Before a step: lets messages in from time to time, and waits out a pause. False where the run is to stop. */
   private async mayStep(): Promise<boolean> {
+    const { maxSteps, maxSeconds } = this.plan;
+    if (this.at.step >= maxSteps || this.seconds() >= maxSeconds) this.stopping = true;
     // Not by the last flush: epochs shorter than a slice flush all the time, and nobody would be heard.
     if (performance.now() - this.listened >= SLICE_MS) {
       void this.flush();
@@ -332,13 +368,13 @@ class Training {
     }
     if (this.allowance <= 0 && !this.stopping) {
       void this.flush();
-      void this.page.mark({ kind: 'paused', step: this.step, epoch: this.epoch });
+      void this.page.mark({ kind: 'paused', ...this.place() });
       while (this.allowance <= 0 && !this.stopping) {
         await new Promise<void>((resolve) => {
           this.wake = resolve;
         });
       }
-      if (!this.stopping) void this.page.mark({ kind: 'resumed', step: this.step, epoch: this.epoch });
+      if (!this.stopping) void this.page.mark({ kind: 'resumed', ...this.place() });
       this.flushed = performance.now();
     }
     this.allowance--;
@@ -353,8 +389,8 @@ class Training {
     if (count > 0) {
       const rate = (this.examples / Math.max(now - this.flushed, 1e-3)) * 1000;
       sent = this.page.steps({
-        first: this.step - count + 1,
-        epoch: this.epoch,
+        first: this.at.step - count + 1,
+        epoch: this.at.epoch,
         loss: Float64Array.from(this.losses),
         lr: Float32Array.from(this.lrs),
         examplesPerSecond: new Float32Array(count).fill(rate),

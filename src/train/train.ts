@@ -3,7 +3,7 @@ import { checkCounts } from '../tensor';
 import { BundleBuilder } from './bundle';
 import { batchAval, checkAlike, holdOut, isInMemory, type LabelledData, type TrainData, toRows } from './data';
 import type { BatchPrograms, Rows, TrainPlan } from './protocol';
-import { type Job, type RunOptions, TrainingRun } from './run';
+import { type Job, limitsOf, type RunOptions, TrainingRun } from './run';
 import { addEvaluation, addPlateau, addTraining, type StepOptions } from './step';
 
 export interface TrainOptions extends StepOptions, RunOptions {
@@ -30,11 +30,13 @@ export function train(options: TrainOptions): TrainingRun {
 }
 
 function trace(options: TrainOptions): Job {
-  const { model, loss, data, validation, metrics = {}, accumulate = 1 } = options;
+  const { model, loss, optimizer, data, validation, metrics = {}, accumulate = 1 } = options;
   const { epochs = 1, batchSize = 32, seed = 0, shuffle = true, dropLast = false } = options;
   checkCounts('train', { epochs, batchSize, accumulate });
   checkFree(options);
   const builder = new BundleBuilder();
+  for (const [name, cell] of model.namedCells()) builder.names.set(cell, `model.${name}`);
+  for (const [name, cell] of optimizer.namedCells()) builder.names.set(cell, `optimizer.${name}`);
   const plan: TrainPlan = {
     ...{ epochs, batchSize, seed, shuffle, dropLast },
     metrics: Object.keys(metrics),
@@ -43,11 +45,19 @@ function trace(options: TrainOptions): Job {
     validation: null,
     plateau: null,
     asks: false,
+    start: { step: 0, epoch: 1, batch: 0, sums: [], seen: 0, seconds: 0 },
+    ...limitsOf(options),
   };
   const job: Job = {
     ...{ model, builder, plan, options },
     batches: null,
     stepsPerEpoch: undefined,
+    known: new Map(),
+    heldOut: null,
+    history: null,
+    best: null,
+    bestStep: null,
+    bestValue: null,
     trace: (avals) => addTraining(builder, options, avals, job.stepsPerEpoch),
   };
   const addValidation = (like: LabelledData, rows: Rows) => {
@@ -59,6 +69,7 @@ function trace(options: TrainOptions): Job {
   if (isInMemory(data)) {
     const all = toRows(data);
     const held = typeof validation === 'number' && validation > 0 ? holdOut(all, validation, seed) : null;
+    if (held) job.heldOut = validation as number;
     plan.data = held ? held.train : all;
     const n = plan.data.x.shape[0]!;
     job.stepsPerEpoch = dropLast ? Math.floor(n / batchSize) : Math.ceil(n / batchSize);
