@@ -189,10 +189,10 @@ function generation(length: number, isCached: boolean): Workload {
       };
       const values = Int32Array.from(uniform(length, 1), (value) => Math.floor(value * 64));
       const text = tensor(values, { shape: [1, length] });
-      const valueOf = (y: Tensor) => y.data()[0]!;
+      const first = (y: Tensor) => y.data()[0]!;
       if (!isCached) {
         const whole = compile((x: Tensor) => logits(x), { threads });
-        return { call: () => valueOf(whole(text)), release() {} };
+        return { call: () => first(whole(text)), release() {} };
       }
       const caches = blocks.layers.map(({ selfAttn }) => selfAttn.cache(1, length));
       logits(slice(text, ':, :-1'), caches);
@@ -206,7 +206,7 @@ function generation(length: number, isCached: boolean): Workload {
         },
         { threads },
       );
-      return { call: () => valueOf(next(last)), release() {} };
+      return { call: () => first(next(last)), release() {} };
     },
     work: null,
   };

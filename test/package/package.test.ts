@@ -1,7 +1,7 @@
 // The packed tarball, installed in an empty folder, trains to the known bits: bundled by each bundler, in an isolated page
 // and in one that is not, and under each runtime.
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,6 +11,7 @@ import { build as vite } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import webpack from 'webpack';
 import { launchChromium } from '../../tools/chromium.mjs';
+import { installNode } from '../../tools/node.mjs';
 import { installPackage } from '../../tools/pack.mjs';
 import { serve } from '../../tools/serve.mjs';
 import { root } from '../../tools/stamp.mjs';
@@ -143,13 +144,56 @@ const runtimes: Record<string, [command: string, ...args: string[]]> = {
   Bun: [join(modules, '@oven/bun-linux-x64/bin/bun'), '--no-install'],
 };
 
-describe.each(Object.entries(runtimes))('%s', (_, [command, ...args]) => {
+/** What a program of the app prints. */
+async function printed(command: string, ...args: string[]): Promise<string> {
+  const env = { PATH: process.env.PATH, HOME: app, DENO_DIR: join(app, '.deno'), DENO_NO_UPDATE_CHECK: '1' };
+  const { stdout, stderr } = await promisify(execFile)(command, args, { cwd: app, env, timeout: 20_000 });
+  expect(stderr).toBe('');
+  return stdout.trim();
+}
+
+describe.each(Object.entries(runtimes))('%s', (_, command) => {
   test('trains, and ends by itself', async () => {
-    const env = { PATH: process.env.PATH, HOME: app, DENO_DIR: join(app, '.deno'), DENO_NO_UPDATE_CHECK: '1' };
-    const options = { cwd: app, env, timeout: 20_000 };
-    const { stdout, stderr } = await promisify(execFile)(command, [...args, 'console.js'], options);
-    expect(stderr).toBe('');
-    expect(stdout.trim()).toBe(expected);
+    expect(await printed(...command, 'console.js')).toBe(expected);
+  });
+});
+
+describe('a run begun in this Node', () => {
+  beforeAll(() => printed(process.execPath, 'go-on.js', 'begun', 'begin'));
+
+  const folders = ['--allow-read=.', '--allow-write=.'];
+  const newest = 24;
+  const others: Record<string, () => [string, ...string[]]> = {
+    'this Node': () => [process.execPath],
+    [`Node ${newest}`]: () => [installNode(newest)],
+    Deno: () => [...runtimes.Deno!, ...folders],
+    Bun: () => runtimes.Bun!,
+  };
+
+  test.each(Object.entries(others))(
+    'goes on in %s, to the same bits',
+    async (name, command) => {
+      const copy = `goes-on-in-${name.replaceAll(' ', '-')}`;
+      cpSync(join(app, 'begun'), join(app, copy), { recursive: true });
+      expect(await printed(...command(), 'go-on.js', copy)).toBe(expected);
+    },
+    120_000,
+  );
+
+  test('goes on in Chromium, to the same bits', async () => {
+    const name = readdirSync(join(app, 'begun')).sort().at(-1)!;
+    const folder = join(app, 'page-esbuild');
+    cpSync(join(app, 'begun', name), join(folder, name));
+    const server = await serve(folder, { isolated: true });
+    const page = await browser.newPage();
+    try {
+      await page.goto(`${server.url}?resume=${name}`);
+      await page.waitForFunction(() => document.title !== 'training', null, { timeout: 20_000 });
+      expect(await page.title()).toBe(`shared ${expected}`);
+    } finally {
+      await page.close();
+      server.close();
+    }
   });
 });
 
