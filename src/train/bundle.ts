@@ -5,6 +5,7 @@ import type { Graph } from '../graph/graph';
 import { lower } from '../graph/lower';
 import { Trace } from '../graph/trace';
 import { binariesOf } from '../machine/cores';
+import { defaultGenerator } from '../ops/random';
 import type { Aval } from '../shape';
 import type { Tensor } from '../tensor';
 import type { Bundle, BundledProgram, CellValue } from './protocol';
@@ -71,10 +72,11 @@ export class BundleBuilder {
     return Math.max(1, ...this.programs.map(({ program }) => program.threads));
   }
 
-  /** Gives the page's cells the values that came back. */
+  /** Gives the page's cells the values that came back, but for the page's generator, which a run does not touch. */
   restore(values: readonly CellValue[]): void {
     values.forEach(({ values: array }, i) => {
-      this.cells[i]!.storage.write(array);
+      const cell = this.cells[i]!;
+      if (cell !== defaultGenerator.cell) cell.storage.write(array);
     });
   }
 }

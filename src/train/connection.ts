@@ -1,5 +1,5 @@
 import { type Remote, releaseProxy, wrap } from 'comlink';
-import type { WorkerError } from '../errors';
+import { WorkerError } from '../errors';
 import { spawn } from '../machine/spawn';
 import type { WorkerApi } from './protocol';
 
@@ -11,11 +11,30 @@ export interface Connection {
   close(): void;
 }
 
+/** Who was ended before it held a lock gives no sign at all. */
+const START_MS = 10_000;
+
 export function connect(create?: () => Worker): Connection {
   const handle = spawn(create);
   const worker = wrap<WorkerApi>(handle.endpoint);
+  const closing = new AbortController();
   const death = new Promise<never>((_, reject) => {
-    handle.onDeath((error: WorkerError) => reject(error));
+    handle.onDeath(reject);
+    // A browser may end a worker without a word; a lock that it holds is then given to whoever waits for it.
+    const { locks } = globalThis.navigator ?? {};
+    if (!locks) return;
+    const die = (why: string) => reject(new WorkerError(why, { op: 'train', argument: 'worker' }));
+    const slow = setTimeout(() => die('the worker did not start.'), START_MS);
+    closing.signal.onabort = () => clearTimeout(slow);
+    const name = `wasmgrad ${Math.random()}`;
+    const wait = () => {
+      clearTimeout(slow);
+      return locks.request(name, { signal: closing.signal }, () => die('the worker was ended.'));
+    };
+    worker
+      .hold(name)
+      .then(wait)
+      .catch(() => {});
   });
   // Heard by `race`; a death between two calls is no unhandled rejection.
   death.catch(() => {});
@@ -23,6 +42,7 @@ export function connect(create?: () => Worker): Connection {
     worker,
     race: (call) => Promise.race([call, death]),
     close() {
+      closing.abort();
       worker[releaseProxy]();
       handle.terminate();
     },

@@ -102,6 +102,8 @@ export type Outcome =
 
 /** What the page calls on the worker. */
 export interface WorkerApi {
+  /** Resolves when the worker has a Web Lock of this name, which it keeps for as long as it lives. */
+  hold(name: string): Promise<void>;
   train(bundle: Bundle, plan: TrainPlan, page: MessagePort): Promise<Outcome>;
   pause(): void;
   resume(): void;

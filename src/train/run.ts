@@ -216,13 +216,12 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
         }),
         page.port1,
       );
-      const { bundle, generator } = this.bundle();
+      const bundle = this.bundle();
       const plan = { ...this.job.plan, asks: this.criteria.length > 0 };
       const training = connection.worker.train(bundle, plan, transfer(page.port2, [page.port2]));
       this.connection = connection;
       for (const call of this.early.splice(0)) call(connection.worker);
       const outcome = await connection.race<Outcome>(training as Promise<Outcome>);
-      if (generator >= 0) outcome.cells[generator]!.values = defaultGenerator.cell.values();
       builder.restore(outcome.cells);
       if (this.job.best) this.restoreBest(this.job.best);
       if (outcome.error) throw failure ?? deserializeError(outcome.error);
@@ -253,12 +252,12 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
   }
 
   /** What the worker gets. Draws of a run start from its seed; the page's generator stays where it is. */
-  private bundle(): { bundle: Bundle; generator: number } {
+  private bundle(): Bundle {
     const { builder, plan, options } = this.job;
     const bundle = builder.bundle(chooseThreads(options.threads ?? 'auto', builder.threads));
     const generator = builder.allCells.indexOf(defaultGenerator.cell);
     if (generator >= 0) bundle.cells[generator]!.values = Int32Array.of(plan.seed, Stream.RUN, 0, 0);
-    return { bundle, generator };
+    return bundle;
   }
 
   /** The worker's view of this side. What the user's own code throws goes to `fail`, since only its text travels. */

@@ -29,6 +29,13 @@ const SLICE_MS = 8;
 export function createSession(): WorkerApi {
   let training: Training | null = null;
   return {
+    hold: (name) =>
+      new Promise((resolve) => {
+        void navigator.locks.request(name, () => {
+          resolve();
+          return new Promise(() => {});
+        });
+      }),
     async train(bundle, plan, port) {
       const { cells } = bundle;
       try {
