@@ -13,12 +13,19 @@ export interface WorkerHandle {
   unref(): void;
 }
 
+let ownFile: (() => Worker) | null = null;
+
+/** From here on workers are made of the file that runs here: the worker script itself, where a page keeps it in a file because its policy forbids blobs. */
+export function spawnFromOwnFile(): void {
+  if (globalThis.location?.protocol.startsWith('http')) ownFile = () => new Worker(location.href, { type: 'module' });
+}
+
 /**
  * Starts the worker script, a text inside the package, so that there is no file to find: Node evaluates it, everyone else
  * loads it as a blob. `create` replaces that where a page's policy forbids blobs.
  */
 export function spawn(create?: () => Worker): WorkerHandle {
-  if (create || typeof Worker !== 'undefined') return webHandle(create ?? blobWorker);
+  if (create || typeof Worker !== 'undefined') return webHandle(create ?? ownFile ?? blobWorker);
   // Not an import: bundlers for browsers would trip over it.
   const { Worker: Thread } = process.getBuiltinModule('node:worker_threads');
   return nodeHandle(new Thread(source, { eval: true }));

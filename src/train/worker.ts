@@ -2,6 +2,7 @@ import { type Endpoint, expose } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { instantiate, registerBinaries } from '../machine/cores';
 import type { ThreadMessage } from '../machine/machine';
+import { spawnFromOwnFile } from '../machine/spawn';
 import { createSession } from './session';
 
 // The worker's script: a training session, or, if its first message says so, a helper thread of one.
@@ -19,4 +20,5 @@ endpoint.addEventListener('message', (event) => {
   const extended = binaries.extension !== null;
   instantiate(build, memory, { shared: true, extended }).serve(thread, extended);
 });
+spawnFromOwnFile();
 expose(createSession(), endpoint);

@@ -98,15 +98,19 @@ describe.each(Object.entries(bundlers))('%s', (name, bundle) => {
 describe.each([
   ["worker-src 'none'", '', /^WorkerError WORKER_BLOCKED train: .*worker: \(\) => new Worker/],
   ["worker-src 'self'", '?own-worker', new RegExp(`^shared ${expected}$`)],
-])('under the policy %s', (workers, query, title) => {
+])('under the policy %s', (directive, query, title) => {
   test(query ? 'a worker of the own page trains' : 'it says so, and which option helps', async () => {
-    const policy = `script-src 'self' 'wasm-unsafe-eval'; ${workers}`;
+    const policy = `script-src 'self' 'wasm-unsafe-eval'; ${directive}`;
     const server = await serve(join(app, 'page-esbuild'), { headers: { 'content-security-policy': policy } });
     const page = await browser.newPage();
+    const workers: string[] = [];
+    page.on('worker', (worker) => workers.push(worker.url()));
     try {
       await page.goto(server.url + query);
       await page.waitForFunction(() => document.title !== 'training', null, { timeout: 20_000 });
       expect(await page.title()).toMatch(title);
+      // Its helper threads are of the same file.
+      if (query) expect(workers).toEqual(Array(2).fill(`${server.url}own-worker.js`));
     } finally {
       await page.close();
       server.close();
