@@ -6,8 +6,6 @@ import {
   type EpochEvent,
   indexSelect,
   manualSeed,
-  nn,
-  optim,
   readDigits,
   softmax,
   split,
@@ -16,7 +14,10 @@ import {
   tensor,
   train,
 } from 'wasmgrad';
+import { Linear, ReLU, Sequential } from 'wasmgrad/nn';
+import { Adam } from 'wasmgrad/optim';
 import { accuracyChart, lossChart } from './charts';
+import { keepOffline, onUpdate } from './offline';
 import { showDigits, showNeurons } from './pictures';
 
 const HIDDEN = 32;
@@ -68,8 +69,8 @@ function firstOfEach(labels: Int32Array): Int32Array {
 
 /** One network from its first weights to its last. */
 class Session {
-  readonly model: nn.Sequential;
-  private readonly optimizer: optim.Optimizer;
+  readonly model: Sequential;
+  private readonly optimizer: Adam;
   private readonly shown: LabelledTensors;
   private run: TrainingRun | null = null;
   private readonly batchLosses: number[] = [];
@@ -87,8 +88,8 @@ class Session {
     private readonly seed: number,
   ) {
     manualSeed(seed);
-    this.model = new nn.Sequential(new nn.Linear(64, HIDDEN), new nn.ReLU(), new nn.Linear(HIDDEN, 10));
-    this.optimizer = new optim.Adam(this.model.parameters(), { lr: 0.002 });
+    this.model = new Sequential(new Linear(64, HIDDEN), new ReLU(), new Linear(HIDDEN, 10));
+    this.optimizer = new Adam(this.model.parameters(), { lr: 0.002 });
     const { x, y } = digits.validation;
     const rows = tensor(firstOfEach(y.data() as Int32Array));
     this.shown = { x: indexSelect(x, rows), y: indexSelect(y, rows) };
@@ -106,6 +107,7 @@ class Session {
       batchSize: BATCH_SIZE,
       seed: this.seed,
       metrics: { accuracy },
+      worker: () => new Worker('worker.js'),
     });
     this.run = run;
     this.follow(run).catch(fail);
@@ -297,3 +299,18 @@ try {
 } catch (error) {
   fail(error);
 }
+
+const offline = element('offline');
+keepOffline().then(
+  (kept) => {
+    if (kept) offline.textContent = 'Kept for when there is no network.';
+  },
+  (error) => {
+    offline.textContent = `This page could not be kept for when there is no network: ${error.message}`;
+  },
+);
+onUpdate((update) => {
+  const button = Object.assign(document.createElement('button'), { type: 'button', textContent: 'Load it' });
+  button.addEventListener('click', update);
+  offline.replaceChildren('There is a newer version. ', button);
+});

@@ -33,6 +33,8 @@ describe.each([
   afterAll(() => server.close());
   beforeEach(async () => {
     page = await browser.newPage({ viewport: { width: 390, height: 844 } });
+    // Where there are no service workers nobody isolates it.
+    if (!isolated) await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, 'serviceWorker'));
     complaints = [];
     page.on('console', (message) => complaints.push(message.text()));
     page.on('pageerror', (error) => complaints.push(error.message));
