@@ -145,11 +145,30 @@ export { type CheckpointOptions, Checkpoints, type Files } from './train/checkpo
 export { type EarlyStoppingOptions, earlyStopping, type Monitor } from './train/criteria';
 export { type EvaluateOptions, evaluate, type PredictOptions, predict } from './train/evaluate';
 export type { EpochEvent, History, TrainEvent } from './train/events';
-export { accuracy, type Metric, perplexity } from './train/metrics';
+export {
+  accuracy,
+  auc,
+  type ClassificationOptions,
+  confusionMatrix,
+  f1Score,
+  type MeanMetric,
+  type Metric,
+  meanAbsoluteError,
+  type NestedNumbers,
+  perplexity,
+  precision,
+  r2Score,
+  recall,
+  rootMeanSquaredError,
+  type StatefulMetric,
+  topKAccuracy,
+} from './train/metrics';
 export { type ResumeOptions, resume } from './train/resume';
 export type { RunOptions, StopCriterion, TrainingRun, TrainResult } from './train/run';
+export type { Loss, OwnStep } from './train/step';
 export { directory, indexedDb, opfs } from './train/stores';
-export { type TrainOptions, train } from './train/train';
+export { eventStream } from './train/stream';
+export { type OwnTrainOptions, type TrainOptions, train } from './train/train';
 export { type CheckOptions, type CheckResult, checkGradients } from './transform/check-gradients';
 export { checkpoint } from './transform/checkpoint';
 export { type Compiled, type CompileOptions, compile, type ProgramStats } from './transform/compile';

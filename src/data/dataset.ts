@@ -22,9 +22,9 @@ export function inMemory(dataset: Dataset): dataset is Examples {
 }
 
 /** The number of examples, the same in all arrays and not 0: otherwise a ShapeError or DataError that names both sides. */
-export function countExamples(examples: Examples, op = 'data'): number {
-  for (const argument of ['x', 'y'] as const) {
-    const { shape, data } = examples[argument];
+export function countExamples(examples: Examples | Readonly<Record<string, NdArray>>, op = 'data'): number {
+  const arrays = Object.entries(examples as Readonly<Record<string, NdArray>>);
+  for (const [argument, { shape, data }] of arrays) {
     if (shape.length === 0) {
       throw new ShapeError(`${argument} is a single number; it needs a first axis that counts examples.`, {
         op,
@@ -41,23 +41,19 @@ export function countExamples(examples: Examples, op = 'data'): number {
       });
     }
   }
-  const { x, y } = examples;
+  const [first, x] = arrays[0]!;
   const n = x.shape[0]!;
-  if (n !== y.shape[0]) {
-    throw new ShapeError(`x has ${n} examples and y has ${y.shape[0]}: shapes ${show(x.shape)} and ${show(y.shape)}.`, {
+  const shapes = arrays.map(([, { shape }]) => show(shape)).join(' and ');
+  for (const [argument, { shape }] of arrays) {
+    if (shape[0] === n) continue;
+    throw new ShapeError(`${first} has ${n} examples and ${argument} has ${shape[0]}: shapes ${shapes}.`, {
       op,
-      argument: 'y',
-      got: y.shape,
+      argument,
+      got: shape,
       expected: x.shape,
     });
   }
-  if (n === 0) {
-    throw new DataError(`there are no examples: shapes ${show(x.shape)} and ${show(y.shape)}.`, {
-      op,
-      argument: 'x',
-      got: x.shape,
-    });
-  }
+  if (n === 0) throw new DataError(`there are no examples: shapes ${shapes}.`, { op, argument: first, got: x.shape });
   return n;
 }
 

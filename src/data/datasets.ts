@@ -44,7 +44,9 @@ const NUCLEUS = [
   'symmetry',
   'fractal dimension',
 ];
-const BREAST_CANCER_FEATURES = ['mean', 'error of', 'worst'].flatMap((of) => NUCLEUS.map((name) => `${of} ${name}`));
+const BREAST_CANCER_FEATURES = /* @__PURE__ */ ['mean', 'error of', 'worst'].flatMap((of) =>
+  NUCLEUS.map((name) => `${of} ${name}`),
+);
 
 /**
  * `data/king-james-wisdom.txt.gz`: 440,000 characters of English of 1611, a verse a line: Job, Psalms, Proverbs, Ecclesiastes and

@@ -1,6 +1,6 @@
 import coreF32 from 'core:f32';
 import type { Cell } from '../cell';
-import { registerBinary } from '../machine/cores';
+import { registerText } from '../machine/cores';
 import { Machine } from '../machine/machine';
 import type { Aval } from '../shape';
 import { type Operand, Tensor } from '../tensor';
@@ -14,7 +14,7 @@ let machine: Machine | null = null;
 /** The machine of this realm: built at the first value that is computed. */
 export function theMachine(): Machine {
   if (!machine) {
-    registerBinary('f32', 'core', coreF32);
+    registerText('f32', 'core', coreF32);
     machine = new Machine();
   }
   return machine;

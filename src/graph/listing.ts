@@ -3,7 +3,7 @@ import type { Buffer, Draft } from './emitter';
 
 /** The core's kernels, by opcode; a CHAIN inside of a record is a MAP and the REDUCE behind it. */
 const NAMES =
-  'end map reduce softmax softmax_backward copy fill gather scatter_add random gemm sgd adam check commit group map_reduce pack'.split(
+  /* @__PURE__ */ 'end map reduce softmax softmax_backward copy fill gather scatter_add random gemm sgd adam check commit group map_reduce pack'.split(
     ' ',
   );
 

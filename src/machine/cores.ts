@@ -13,11 +13,13 @@ export interface Binaries {
 const known = new Map<Build, Partial<Binaries>>();
 const modules = new Map<string, WebAssembly.Module>();
 
-/** Makes a part of a build known: its bytes, or the text that is embedded. */
-export function registerBinary(build: Build, part: keyof Binaries, wasm: string | Uint8Array<ArrayBuffer>): void {
-  const parts = known.get(build) ?? {};
-  parts[part] ??= typeof wasm === 'string' ? decode(wasm) : wasm;
-  known.set(build, parts);
+/** Makes a part of a build known, from the text that is embedded. */
+export function registerText(build: Build, part: keyof Binaries, text: string): void {
+  if (!known.get(build)?.[part]) registerBinary(build, part, decode(text));
+}
+
+function registerBinary(build: Build, part: keyof Binaries, wasm: Uint8Array<ArrayBuffer>): void {
+  known.set(build, { [part]: wasm, ...known.get(build) });
 }
 
 /** The bytes of a text that tools/virtual-modules.mjs made, which says how. */

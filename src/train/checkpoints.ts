@@ -36,7 +36,7 @@ const FORMAT = 1;
 
 type KeptPlan = Pick<
   TrainPlan,
-  'epochs' | 'batchSize' | 'seed' | 'shuffle' | 'dropLast' | 'metrics' | 'train' | 'plateau'
+  'epochs' | 'batchSize' | 'seed' | 'shuffle' | 'dropLast' | 'names' | 'train' | 'measures' | 'plateau'
 >;
 
 /** What goes into a file as text. */
@@ -44,7 +44,7 @@ interface Header {
   format: number;
   numerics: number;
   position: Position;
-  plan: KeptPlan & { validation: NonNullable<TrainPlan['validation']>['programs'] | null };
+  plan: KeptPlan & { validation: Omit<NonNullable<TrainPlan['validation']>, 'data'> | null };
   options: Omit<CheckpointOptions, 'to'>;
   stepsPerEpoch: number | null;
   heldOut: number | null;
@@ -224,12 +224,13 @@ async function encode(
   put('history.loss', loss, 'f64');
   put('history.lr', lr, 'f32');
   put('history.examplesPerSecond', examplesPerSecond, 'f32');
-  const { epochs, batchSize, seed, shuffle, dropLast, metrics, train, plateau, validation, data } = plan;
+  const { epochs, batchSize, seed, shuffle, dropLast, names: means, train, measures, plateau, data } = plan;
+  const { data: _, ...validation } = plan.validation ?? { data: null };
   const header: Header = {
     ...{ format: FORMAT, numerics: NUMERICS, position, options, heldOut: job.heldOut, cells: names, programs },
     plan: {
-      ...{ epochs, batchSize, seed, shuffle, dropLast, metrics, train, plateau },
-      validation: validation?.programs ?? null,
+      ...{ epochs, batchSize, seed, shuffle, dropLast, names: means, train, measures, plateau },
+      validation: plan.validation && (validation as Omit<typeof plan.validation, 'data'>),
     },
     ...{
       data: data && (await fingerprint(data)),

@@ -13,10 +13,10 @@ export interface Monitor {
 /** Throws a ValueError that lists what there is where an epoch has no such number. */
 export function monitored({ loss, metrics, validation }: EpochEvent, monitor: string): number {
   const held = Object.entries(validation ?? {}).map(([name, value]) => [`val.${name}`, value] as const);
-  const values = new Map<string, unknown>([['loss', loss], ...Object.entries(metrics), ...held]);
+  const values = new Map([['loss', loss] as const, ...Object.entries(metrics), ...held]);
   const value = values.get(monitor);
-  if (typeof value === 'number') return value;
-  const known = [...values].flatMap(([name, one]) => (typeof one === 'number' ? [name] : []));
+  if (value !== undefined) return value;
+  const known = [...values.keys()];
   throw new ValueError(`there is no number ${JSON.stringify(monitor)} to monitor; there are ${known.join(', ')}.`, {
     ...{ op: 'train', argument: 'monitor', got: monitor, expected: known },
   });

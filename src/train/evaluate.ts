@@ -1,30 +1,42 @@
+import { countExamples } from '../data/dataset';
+import { allocate, type TypedArray } from '../dtype';
 import { deserializeError, ValueError } from '../errors';
 import type { Module } from '../nn/module';
-import { sizeOf } from '../shape';
 import { Tensor } from '../tensor';
+import { flattenTree } from '../transform/tree';
 import { BundleBuilder, chooseThreads } from './bundle';
 import { connect } from './connection';
-import { type ArrayLikeData, batchAval, type LabelledData, toArray, toRows } from './data';
-import type { Metric } from './metrics';
+import { batchAval, type DataTree, type LabelledData, leavesOf, rebuild, toArray, toRows } from './data';
+import type { Metric, StatefulMetric } from './metrics';
 import type { BatchPrograms, Computed, WorkerApi } from './protocol';
-import { addEvaluation, inMode, type Loss } from './step';
+import { countRows, nested } from './rows';
+import { addEvaluation, inMode, type Loss, Metrics } from './step';
 
-export interface EvaluateOptions {
+export interface EvaluateOptions<
+  T = Tensor,
+  P = Tensor,
+  M extends Record<string, Metric<P, T>> = Record<string, Metric<P, T>>,
+> {
   model: Module;
   data: LabelledData;
-  loss?: Loss;
-  metrics?: Record<string, Metric>;
+  loss?: Loss<P, T>;
+  metrics?: M;
   batchSize?: number;
   threads?: number | 'auto';
   worker?: () => Worker;
 }
 
-/** The mean of the loss and of each metric over all examples, computed in a worker in evaluation mode. */
-export async function evaluate(options: EvaluateOptions): Promise<Record<string, number>> {
-  const { model, data, loss, metrics = {}, batchSize = 256 } = options;
-  const functions: Record<string, Metric> = { ...(loss ? { loss } : {}), ...metrics };
-  const names = Object.keys(functions);
-  if (names.length === 0) {
+/** What a metric comes to. */
+type Value<M> = M extends StatefulMetric<infer _S, infer V, infer _P, infer _T> ? V : number;
+
+/** The mean of the loss and each metric over all examples, computed in a worker in evaluation mode. */
+export async function evaluate<
+  T = Tensor,
+  P = Tensor,
+  M extends Record<string, Metric<P, T>> = Record<string, Metric<P, T>>,
+>(options: EvaluateOptions<T, P, M>): Promise<{ [name in keyof M]: Value<M[name]> } & { [name: string]: number }> {
+  const { model, data, loss, metrics, batchSize = 256 } = options;
+  if (!loss && Object.keys(metrics ?? {}).length === 0) {
     throw new ValueError('there is nothing to compute: pass a loss, or metrics.', {
       op: 'evaluate',
       argument: 'metrics',
@@ -32,11 +44,26 @@ export async function evaluate(options: EvaluateOptions): Promise<Record<string,
   }
   const rows = toRows(data, 'evaluate');
   const builder = new BundleBuilder();
-  const programs = addEvaluation(builder, model, functions, data, rows, batchSize);
-  const values = await compute(builder, options, (worker, bundle) =>
-    worker.evaluate(bundle, rows, programs, batchSize),
+  const own = new Metrics(metrics as Record<string, Metric<never, never>> | undefined);
+  const programs = addEvaluation(
+    builder,
+    model,
+    loss as Loss<never, never> | undefined,
+    own,
+    data,
+    countRows(rows),
+    batchSize,
   );
-  return Object.fromEntries(names.map((name, i) => [name, values[i]!]));
+  const measures = own.addMeasures(builder);
+  const [means, ...measured] = await compute(builder, options, (worker, bundle) =>
+    worker.evaluate(bundle, rows, programs, batchSize, measures),
+  );
+  const numbers = own.means.map((name, i) => [name, means![i]!]);
+  const others = measured.map((values, i) => {
+    const { shape } = builder.all[measures!.program]!.program.outputs[i]!;
+    return [measures!.names[i]!, shape.length === 0 ? values[0]! : nested(values, shape)];
+  });
+  return Object.fromEntries([...numbers, ...others]);
 }
 
 export interface PredictOptions {
@@ -45,30 +72,38 @@ export interface PredictOptions {
   worker?: () => Worker;
 }
 
-/** What the model makes of x [N, …], computed in a worker in evaluation mode: [N, …]. */
-export async function predict(model: Module, x: ArrayLikeData, options: PredictOptions = {}): Promise<Tensor> {
+/** What the model makes of x [N, …], computed in a worker in evaluation mode: [N, …], or whatever tree of such it gives. */
+export async function predict<Y = Tensor>(model: Module, x: DataTree, options: PredictOptions = {}): Promise<Y> {
   const { batchSize = 256 } = options;
-  const array = toArray(x);
-  const n = array.shape[0] ?? 0;
+  const parts = leavesOf(x, 'x').map(([, array]) => array);
+  const arrays = parts.map(toArray);
+  const n = arrays[0]?.shape[0] ?? 0;
+  if (n > 0)
+    countExamples(Object.fromEntries(leavesOf(x, 'x').map(([name, array]) => [name, toArray(array)])), 'predict');
   const builder = new BundleBuilder();
-  let kind = { shape: [] as readonly number[], dtype: 'f32' as Tensor['dtype'] };
+  let kinds: { shape: readonly number[]; dtype: Tensor['dtype'] }[] = [];
+  let treeOf: (leaves: Tensor[]) => unknown = () => null;
   const add = (size: number) =>
     inMode(model, false, () =>
-      builder.add([batchAval(x, size)], (batch) => {
-        const prediction = model.forward(batch!) as Tensor;
-        kind = { shape: prediction.shape.slice(1), dtype: prediction.dtype };
-        return [prediction];
-      }),
+      builder.add(
+        parts.map((array) => batchAval(array, size)),
+        (...batch) => {
+          const { leaves, rebuild: build } = flattenTree(model.forward(rebuild(x, batch)));
+          kinds = leaves.map(({ shape, dtype }) => ({ shape: shape.slice(1), dtype }));
+          treeOf = build;
+          return leaves;
+        },
+      ),
     );
   const programs: BatchPrograms = {
     full: n >= batchSize || n === 0 ? add(batchSize) : -1,
     tail: n % batchSize ? add(n % batchSize) : -1,
   };
-  if (n === 0) return new Tensor([0, ...kind.shape], kind.dtype, new Float32Array(0));
-  const values = await compute(builder, options, (worker, bundle) =>
-    worker.predict(bundle, array, programs, batchSize),
-  );
-  return new Tensor([values.length / sizeOf(kind.shape), ...kind.shape], kind.dtype, values);
+  const values =
+    n === 0
+      ? kinds.map(({ dtype }) => allocate(dtype, 0))
+      : await compute(builder, options, (worker, bundle) => worker.predict(bundle, arrays, programs, batchSize));
+  return treeOf(kinds.map(({ shape, dtype }, i) => new Tensor([n, ...shape], dtype, values[i]!))) as Y;
 }
 
 async function compute(
@@ -78,7 +113,7 @@ async function compute(
     worker: Pick<WorkerApi, 'evaluate' | 'predict'>,
     bundle: ReturnType<BundleBuilder['bundle']>,
   ) => Promise<Computed>,
-) {
+): Promise<TypedArray[]> {
   const connection = connect(create);
   try {
     const bundle = builder.bundle(chooseThreads(threads, builder.threads));

@@ -1,3 +1,5 @@
+import type { NestedNumbers } from './metrics';
+
 /** What happens in a run, in order. Steps and epochs count from 1. */
 export type TrainEvent =
   | { kind: 'step'; step: number; epoch: number; loss: number; lr: number; examplesPerSecond: number }
@@ -10,6 +12,8 @@ export type TrainEvent =
       metrics: Record<string, number>;
       /** Over the held-out examples, in evaluation mode; null without any. */
       validation: ({ loss: number } & Record<string, number>) | null;
+      /** Metrics of more than one number, those of held-out examples as `val.…`. */
+      arrays: Record<string, NestedNumbers>;
       lr: number;
       seconds: number;
     }

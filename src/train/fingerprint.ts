@@ -21,9 +21,9 @@ export function fingerprint(rows: Rows): Promise<string> {
   return found;
 }
 
-async function digestOf({ x, y }: Rows): Promise<string> {
+async function digestOf(rows: Rows): Promise<string> {
   const parts: string[] = [];
-  for (const { shape, data } of [x, y]) {
+  for (const { shape, data } of rows) {
     parts.push(`[${shape}]`);
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     for (let at = 0; at < bytes.length; at += CHUNK_BYTES)

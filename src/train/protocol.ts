@@ -27,13 +27,10 @@ export interface Bundle {
   threads: number;
 }
 
-/** Arrays of the same examples, row by row. */
-export interface Rows {
-  x: { shape: readonly number[]; data: TypedArray };
-  y: { shape: readonly number[]; data: TypedArray };
-}
+/** Arrays of the same examples along their first axes: those of x, then those of y. */
+export type Rows = readonly { shape: readonly number[]; data: TypedArray }[];
 
-/** Programs for one kind of batch: `[full, tail]`, -1 where there is no tail. Inputs: x, y. */
+/** Programs for one kind of batch: `[full, tail]`, -1 where there is no tail. Inputs: the rows' arrays. */
 export interface BatchPrograms {
   full: number;
   tail: number;
@@ -52,20 +49,29 @@ export interface Position {
   seconds: number;
 }
 
-/** Outputs of a training program: loss, learning rate, metrics. Of an evaluation program: loss, metrics. */
+/** What metrics with a state come to: a program without inputs that gives it, by name, and starts them anew. */
+export interface Measures {
+  program: number;
+  names: string[];
+}
+
+/** Outputs of a training program: loss, learning rate, other means. Of an evaluation program: means. All of a batch. */
 export interface TrainPlan {
   epochs: number;
   batchSize: number;
   seed: number;
   shuffle: boolean;
   dropLast: boolean;
-  metrics: string[];
+  /** The names of the means behind the loss. */
+  names: string[];
   /** Null where the page feeds batches: `PageApi.pull`. */
   data: Rows | null;
   train: BatchPrograms;
-  validation: { data: Rows; programs: BatchPrograms } | null;
-  /** Runs after each epoch on one of its values, counted through loss, metrics, and those of the validation. */
-  plateau: { program: number; value: number } | null;
+  validation: { data: Rows; programs: BatchPrograms; names: string[]; measures: Measures | null } | null;
+  /** Metrics that have a state. */
+  measures: Measures | null;
+  /** Runs after each epoch on one of its values: `loss`, or `val.loss`. */
+  plateau: { program: number; monitor: string } | null;
   /** Whether the page wants to be asked after every epoch. */
   asks: boolean;
   /** Where the run goes on from. */
@@ -116,10 +122,16 @@ export interface WorkerApi {
   save(): Promise<void>;
   /** Replaces cells' values before the next step. */
   assign(values: readonly (readonly [cell: number, value: TypedArray])[]): void;
-  /** Sums over all rows of each output times the batch's size. */
-  evaluate(bundle: Bundle, data: Rows, programs: BatchPrograms, batchSize: number): Promise<Computed>;
-  /** The output's rows, for all rows of x. */
-  predict(bundle: Bundle, x: Rows['x'], programs: BatchPrograms, batchSize: number): Promise<Computed>;
+  /** The mean over all rows of each output, then what the measures come to, an array each. */
+  evaluate(
+    bundle: Bundle,
+    data: Rows,
+    programs: BatchPrograms,
+    batchSize: number,
+    measures: Measures | null,
+  ): Promise<Computed>;
+  /** The rows of each output, for all rows of x. */
+  predict(bundle: Bundle, x: Rows, programs: BatchPrograms, batchSize: number): Promise<Computed>;
 }
 
-export type Computed = { values: TypedArray; error?: undefined } | { error: ErrorRecord };
+export type Computed = { values: TypedArray[]; error?: undefined } | { error: ErrorRecord };

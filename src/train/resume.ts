@@ -6,7 +6,7 @@ import { sameShape, show } from '../shape';
 import { Tensor } from '../tensor';
 import { BundleBuilder } from './bundle';
 import { type Checkpoint, type Checkpoints, NUMERICS } from './checkpoints';
-import { holdOut, isInMemory, type LabelledData, type TrainData, toRows } from './data';
+import { holdOut, isInMemory, type LabelledData, leavesOf, type TrainData, toRows } from './data';
 import { fingerprint } from './fingerprint';
 import type { TrainPlan } from './protocol';
 import { limitsOf, type RunOptions, TrainingRun } from './run';
@@ -45,7 +45,7 @@ export async function resume(from: Checkpoints, options: ResumeOptions): Promise
   let held = options.validation && toRows(options.validation);
   if (isInMemory(data)) {
     const all = toRows(data);
-    const parts = heldOut ? holdOut(all, heldOut, plan.seed) : null;
+    const parts = heldOut ? holdOut(data, all, heldOut, plan.seed) : null;
     plan.data = parts ? parts.train : all;
     held = parts?.validation ?? held;
   }
@@ -58,7 +58,7 @@ export async function resume(from: Checkpoints, options: ResumeOptions): Promise
       const needed = 'the run was evaluated on examples of their own; pass them again.';
       throw new ValueError(needed, { op: 'resume', argument: 'validation' });
     }
-    plan.validation = { data: held, programs: validation };
+    plan.validation = { data: held, ...validation };
   }
   // What counts epochs comes to where it was.
   const epochs = history.marks.filter((mark) => mark.kind === 'epoch');
@@ -68,11 +68,13 @@ export async function resume(from: Checkpoints, options: ResumeOptions): Promise
     ...{ best: checkpoint.best, bestStep: checkpoint.bestStep, bestValue: checkpoint.bestValue },
     batches: isInMemory(data) ? null : data,
     stepsPerEpoch: checkpoint.stepsPerEpoch ?? undefined,
-    trace([{ shape }]) {
-      throw new ShapeError(`the run was begun with other batches: it has no program for x of shape ${show(shape)}.`, {
-        ...{ op: 'resume', argument: 'data', got: shape },
+    trace(like) {
+      const shapes = leavesOf(like.x, 'x').map(([name, { shape }]) => `${name} ${show(shape)}`);
+      throw new ShapeError(`the run was begun with other batches: it has no program for ${shapes.join(', ')}.`, {
+        ...{ op: 'resume', argument: 'data', got: shapes },
       });
     },
+    complete() {},
   });
   const warn = (code: string, message: string) =>
     run.history.addMark({ kind: 'warning', ...placeOf(run), code, message });

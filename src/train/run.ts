@@ -4,14 +4,14 @@ import { Stream } from '../data/philox';
 import { DataError, deserializeError } from '../errors';
 import type { Module, StateDict } from '../nn/module';
 import { defaultGenerator } from '../ops/random';
-import type { Aval } from '../shape';
 import { checkCounts, checkOption, full } from '../tensor';
 import { type BundleBuilder, chooseThreads } from './bundle';
 import type { CheckpointOptions } from './checkpoints';
 import { type Connection, connect } from './connection';
-import { type Batches, batchAval, type LabelledData, toRows } from './data';
+import { type Batches, batchAvals, type LabelledData, toRows } from './data';
 import { type EpochEvent, History, type HistoryRecord, type TrainEvent } from './events';
 import type { Bundle, CellValue, Fed, Outcome, PageApi, TrainPlan } from './protocol';
+import { countRows } from './rows';
 
 /** Looks at every epoch, and ends the run by returning true. */
 export interface StopCriterion {
@@ -57,8 +57,10 @@ export interface Job {
   /** What makes the batches, where the data is not in memory. */
   batches: Batches | null;
   stepsPerEpoch: number | undefined;
-  /** Adds the step for batches of a kind. */
-  trace(avals: [Aval, Aval]): number;
+  /** Adds the step for batches like one, of so many examples. */
+  trace(like: LabelledData, size: number): number;
+  /** When all steps that there are at first have been traced. */
+  complete(): void;
   /** Programs by the kinds of batches that an iterable gave. */
   known: Map<string, number>;
   /** The share of the data that is held out, if it is. */
@@ -161,19 +163,6 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
     for await (const event of this) if (event.kind === kind) callback(event as Extract<TrainEvent, { kind: K }>);
   }
 
-  /** All events, from the first on, as a stream. */
-  stream(): ReadableStream<TrainEvent> {
-    const events = this[Symbol.asyncIterator]();
-    return new ReadableStream({
-      async pull(controller) {
-        const next = await events.next();
-        if (next.done) controller.close();
-        else controller.enqueue(next.value);
-      },
-      cancel: () => void events.return?.(),
-    });
-  }
-
   /** Brings the weights of now into the model, and returns them. */
   async snapshot(): Promise<StateDict> {
     const { builder, model } = this.job;
@@ -193,6 +182,14 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
     for (const cell of this.owned) cell.owner = 'a training run';
   }
 
+  /** Traces something more, which may assign what belongs to the run. */
+  private unowned<T>(trace: () => T): T {
+    for (const cell of this.owned) cell.owner = null;
+    const traced = trace();
+    this.own();
+    return traced;
+  }
+
   private async run(): Promise<TrainResult> {
     const { builder, batches, options } = this.job;
     const { signal, worker } = options;
@@ -208,6 +205,7 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
       if (first) await Promise.race([first, this.quit]);
       signal?.throwIfAborted();
       if (this.stopped) return this.stoppedAtOnce();
+      if (first) this.unowned(() => this.job.complete());
       connection = connect(worker);
       let failure: unknown = null;
       expose(
@@ -330,7 +328,7 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
       const next = await iterator.next();
       if (!next.done) {
         const rows = toRows(next.value);
-        return { rows, program: this.fedProgram(next.value, rows.x.shape[0]!) };
+        return { rows, program: this.fedProgram(next.value, countRows(rows)) };
       }
       iterator = null;
       if (!isFirst) return null;
@@ -344,13 +342,12 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
   }
 
   private fedProgram(batch: LabelledData, size: number): number {
-    const avals: [Aval, Aval] = [batchAval(batch.x, size), batchAval(batch.y, size)];
-    const key = avals.map(({ shape, dtype }) => `${dtype}[${shape}]`).join();
+    const key = batchAvals(batch, size)
+      .map(({ shape, dtype }) => `${dtype}[${shape}]`)
+      .join();
     const known = this.job.known.get(key);
     if (known !== undefined) return known;
-    for (const cell of this.owned) cell.owner = null;
-    const program = this.job.trace(avals);
-    this.own();
+    const program = this.unowned(() => this.job.trace(batch, size));
     this.job.known.set(key, program);
     return program;
   }

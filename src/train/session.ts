@@ -7,6 +7,7 @@ import { type LoadedProgram, Machine } from '../machine/machine';
 import { Storage } from '../machine/storage';
 import { sizeOf } from '../shape';
 import type { EpochEvent } from './events';
+import type { NestedNumbers } from './metrics';
 import type {
   BatchPrograms,
   Bundle,
@@ -14,6 +15,7 @@ import type {
   CellValue,
   Computed,
   Fed,
+  Measures,
   Outcome,
   PageApi,
   Position,
@@ -21,6 +23,7 @@ import type {
   TrainPlan,
   WorkerApi,
 } from './protocol';
+import { countRows, nested } from './rows';
 
 /** How long steps run on before messages are looked at and losses sent: half a frame. */
 const SLICE_MS = 8;
@@ -57,10 +60,10 @@ export function createSession(): WorkerApi {
       await training?.save(true);
     },
     assign: (values) => training?.store.assign(values),
-    evaluate: (bundle, data, programs, batchSize) =>
+    evaluate: (bundle, data, programs, batchSize, measures) =>
       computed(() => {
         const store = new Store(bundle);
-        return store.evaluate(data, programs, batchSize);
+        return [store.evaluate(data, programs, batchSize), ...store.measure(measures).map(({ values }) => values)];
       }),
     predict: (bundle, x, programs, batchSize) =>
       computed(() => {
@@ -70,7 +73,7 @@ export function createSession(): WorkerApi {
   };
 }
 
-async function computed(compute: () => TypedArray): Promise<Computed> {
+async function computed(compute: () => TypedArray[]): Promise<Computed> {
   try {
     return { values: compute() };
   } catch (error) {
@@ -110,7 +113,7 @@ class Store {
   }
 
   /** Runs a program on some rows of the data. */
-  run(program: number, arrays: readonly Rows['x'][], indices: ArrayLike<number>): LoadedProgram {
+  run(program: number, arrays: Rows, indices: ArrayLike<number>): LoadedProgram {
     const loaded = this.programs[program]!;
     loaded.run(
       () => {
@@ -125,30 +128,42 @@ class Store {
 
   evaluate(data: Rows, programs: BatchPrograms, batchSize: number): Float64Array {
     let sums = new Float64Array(0);
-    for (const indices of inOrder(data.x.shape[0]!, batchSize)) {
-      const loaded = this.run(pick(programs, indices.length, batchSize), [data.x, data.y], indices);
+    const n = countRows(data);
+    for (const indices of inOrder(n, batchSize)) {
+      const loaded = this.run(pick(programs, indices.length, batchSize), data, indices);
       const outputs = loaded.program.outputs;
       if (sums.length === 0) sums = new Float64Array(outputs.length);
       outputs.forEach((_, i) => {
         sums[i]! += loaded.peek(i)[0]! * indices.length;
       });
     }
-    return sums.map((sum) => sum / data.x.shape[0]!);
+    return sums.map((sum) => sum / n);
   }
 
-  predict(x: Rows['x'], programs: BatchPrograms, batchSize: number): TypedArray {
-    const n = x.shape[0]!;
-    let all: TypedArray | null = null;
+  /** What metrics with a state have come to; they start anew. */
+  measure(measures: Measures | null): { name: string; shape: readonly number[]; values: TypedArray }[] {
+    if (!measures) return [];
+    const loaded = this.run(measures.program, [], []);
+    return measures.names.map((name, i) => ({
+      name,
+      shape: loaded.program.outputs[i]!.shape,
+      values: loaded.output(i),
+    }));
+  }
+
+  predict(x: Rows, programs: BatchPrograms, batchSize: number): TypedArray[] {
+    const n = countRows(x);
+    let all: TypedArray[] = [];
     let at = 0;
     for (const indices of inOrder(n, batchSize)) {
-      const loaded = this.run(pick(programs, indices.length, batchSize), [x], indices);
-      const { dtype } = loaded.program.outputs[0]!;
-      const values = loaded.peek(0);
-      all ??= allocate(dtype, (values.length / indices.length) * n);
-      all.set(values, at);
-      at += values.length;
+      const loaded = this.run(pick(programs, indices.length, batchSize), x, indices);
+      const { outputs } = loaded.program;
+      const rowOf = (i: number) => loaded.peek(i).length / indices.length;
+      if (at === 0) all = outputs.map(({ dtype }, i) => allocate(dtype, rowOf(i) * n));
+      for (const [i, values] of all.entries()) values.set(loaded.peek(i), at * rowOf(i));
+      at += indices.length;
     }
-    return all!;
+    return all;
   }
 }
 
@@ -156,11 +171,25 @@ function pick({ full, tail }: BatchPrograms, size: number, batchSize: number): n
   return size === batchSize ? full : tail;
 }
 
+/** Values by name: numbers, and arrays of them. */
+function told(names: string[], means: ArrayLike<number>, measured: ReturnType<Store['measure']>, prefix = '') {
+  const numbers: Record<string, number> = {};
+  const arrays: Record<string, NestedNumbers> = {};
+  names.forEach((name, i) => {
+    numbers[name] = means[i]!;
+  });
+  for (const { name, shape, values } of measured) {
+    if (shape.length === 0) numbers[name] = values[0]!;
+    else arrays[prefix + name] = nested(values, shape);
+  }
+  return { numbers, arrays };
+}
+
 function inOrder(n: number, batchSize: number): Int32Array[] {
   return batches(n, { batchSize, shuffle: false });
 }
 
-function copyRows(into: TypedArray, { shape, data }: Rows['x'], indices: ArrayLike<number>): void {
+function copyRows(into: TypedArray, { shape, data }: Rows[number], indices: ArrayLike<number>): void {
   const row = sizeOf(shape.slice(1));
   for (let i = 0; i < indices.length; i++) {
     const from = indices[i]! * row;
@@ -292,7 +321,7 @@ class Training {
     const { epoch } = at;
     const begun = performance.now();
     const run = async (program: number, rows: Rows, indices: ArrayLike<number>) => {
-      const loaded = this.store.run(program, [rows.x, rows.y], indices);
+      const loaded = this.store.run(program, rows, indices);
       const size = indices.length;
       const [loss, lr, ...metrics] = loaded.program.outputs.map((_, i) => loaded.peek(i)[0]!);
       at.sums = [loss!, ...metrics].map((value, i) => (at.sums[i] ?? 0) + value * size);
@@ -307,7 +336,7 @@ class Training {
     };
     if (plan.data) {
       const { data, batchSize, seed, shuffle, dropLast } = plan;
-      const all = batches(data.x.shape[0]!, { batchSize, seed, epoch: epoch - 1, shuffle, dropLast });
+      const all = batches(countRows(data), { batchSize, seed, epoch: epoch - 1, shuffle, dropLast });
       for (const indices of all.slice(at.batch)) {
         if (!(await this.mayStep())) return null;
         await run(pick(plan.train, indices.length, batchSize), data, indices);
@@ -325,30 +354,43 @@ class Training {
         await run(
           program,
           rows,
-          Int32Array.from({ length: rows.x.shape[0]! }, (_, i) => i),
+          Int32Array.from({ length: countRows(rows) }, (_, i) => i),
         );
       }
     }
     if (at.seen === 0 || (this.stopping && !plan.data)) return null;
     void this.flush();
-    const means = at.sums.map((sum) => sum / at.seen);
-    const named = (values: number[]) => Object.fromEntries(plan.metrics.map((name, i) => [name, values[i]!]));
-    const held = plan.validation && [
-      ...this.store.evaluate(plan.validation.data, plan.validation.programs, plan.batchSize),
-    ];
+    const { store } = this;
+    const { validation } = plan;
+    const own = told(
+      ['loss', ...plan.names],
+      at.sums.map((sum) => sum / at.seen),
+      store.measure(plan.measures),
+    );
+    const held =
+      validation &&
+      told(
+        validation.names,
+        store.evaluate(validation.data, validation.programs, plan.batchSize),
+        store.measure(validation.measures),
+        'val.',
+      );
     if (plan.plateau) {
-      const value = [...means, ...(held ?? [])][plan.plateau.value]!;
-      this.store.run(plan.plateau.program, [{ shape: [], data: Float64Array.of(value) }], [0]);
+      const { program, monitor } = plan.plateau;
+      const value = monitor.startsWith('val.') ? held!.numbers[monitor.slice(4)]! : own.numbers[monitor]!;
+      store.run(program, [{ shape: [], data: Float64Array.of(value) }], [0]);
     }
+    const { loss, ...metrics } = own.numbers as { loss: number };
     // From here on the run would go on with the next epoch.
     Object.assign(at, { epoch: epoch + 1, batch: 0, sums: [], seen: 0 });
     return {
       kind: 'epoch',
       epoch,
       step: at.step,
-      loss: means[0]!,
-      metrics: named(means.slice(1)),
-      validation: held && { ...named(held.slice(1)), loss: held[0]! },
+      loss,
+      metrics,
+      validation: held && (held.numbers as { loss: number }),
+      arrays: { ...own.arrays, ...held?.arrays },
       lr: this.lr,
       seconds: (performance.now() - begun) / 1000,
     };

@@ -65,7 +65,7 @@ interface Entry {
 const KEPT = 16;
 
 // Programs of compiled functions that nobody can call any more are unloaded when the collector says so.
-const unloading = new FinalizationRegistry((entries: Entry[]) => {
+const unloading = /* @__PURE__ */ new FinalizationRegistry((entries: Entry[]) => {
   for (const { loaded } of entries) loaded.unload();
 });
 

@@ -9,6 +9,7 @@ import {
   DataError,
   directory,
   earlyStopping,
+  eventStream,
   type Files,
   manualSeed,
   nn,
@@ -372,7 +373,17 @@ describe('steering', () => {
     const values = [3, 2, 2.5, 1.9, 2.1, 2.2, 2.3];
     const stop = earlyStopping({ monitor: 'loss', patience: 2, restoreBest: true });
     const epoch = (loss: number) =>
-      ({ kind: 'epoch', epoch: 1, step: 1, loss, metrics: {}, validation: null, lr: 0, seconds: 0 }) as const;
+      ({
+        kind: 'epoch',
+        epoch: 1,
+        step: 1,
+        loss,
+        metrics: {},
+        validation: null,
+        arrays: {},
+        lr: 0,
+        seconds: 0,
+      }) as const;
     expect(values.map((loss) => [stop(epoch(loss)), stop.isBest])).toEqual([
       [false, true],
       [false, true],
@@ -441,7 +452,7 @@ describe('steering', () => {
     const epochs: number[] = [];
     const told = run.on('epoch', ({ epoch }) => epochs.push(epoch));
     const streamed: TrainEvent[] = [];
-    const reader = run.stream().getReader();
+    const reader = eventStream(run).getReader();
     for (let next = await reader.read(); !next.done; next = await reader.read()) streamed.push(next.value);
     await told;
     const iterated: TrainEvent[] = [];

@@ -32,7 +32,7 @@ export function binaryCrossEntropy(
 }
 
 /** softplus without the threshold from which on it counts as a straight line: 2e-9 off there. */
-const CURVED = { threshold: Number.POSITIVE_INFINITY };
+const CURVED = { threshold: 1 / 0 };
 
 /**
  * binaryCrossEntropy(sigmoid(input), target) for logits of any size: softplus(x) - x·y. With `posWeight` the positive part counts
