@@ -1,13 +1,12 @@
 import source from 'worker:source';
 import type { Endpoint } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import { WorkerError } from '../errors';
 
 /** What Node's workers and the web's have in common. */
 export interface WorkerHandle {
   readonly endpoint: Endpoint;
-  /** Calls the listener once, when the worker has died by itself or could not start. */
-  onDeath(listener: (error: WorkerError) => void): void;
+  /** Calls the listener once, when the worker has died by itself, or could not start: it never spoke. */
+  onDeath(listener: (why: string, spoke: boolean) => void): void;
   terminate(): void;
   /** Lets the process end although the worker lives. */
   unref(): void;
@@ -22,10 +21,10 @@ export function spawnFromOwnFile(): void {
 
 /**
  * Starts the worker script, a text inside the package, so that there is no file to find: Node evaluates it, everyone else
- * loads it as a blob. `create` replaces that where a page's policy forbids blobs.
+ * loads it as a blob. `create` replaces that where a page's policy forbids blobs. Throws what the platform throws where it refuses.
  */
 export function spawn(create?: () => Worker): WorkerHandle {
-  if (create || typeof Worker !== 'undefined') return webHandle(create ?? ownFile ?? blobWorker);
+  if (create || typeof Worker !== 'undefined') return webHandle((create ?? ownFile ?? blobWorker)());
   // Not an import: bundlers for browsers would trip over it.
   const { Worker: Thread } = process.getBuiltinModule('node:worker_threads');
   return nodeHandle(new Thread(source, { eval: true }));
@@ -48,11 +47,11 @@ function nodeHandle(worker: import('node:worker_threads').Worker): WorkerHandle 
     endpoint: nodeEndpoint(worker),
     onDeath(listener) {
       const die = (why: string) => {
-        if (!over) listener(new WorkerError(why, { op: 'train', argument: 'worker' }));
+        if (!over) listener(why, true);
         over = true;
       };
-      worker.on('error', (error) => die(`the worker stopped with an error: ${error.message}`));
-      worker.on('exit', (code) => die(`the worker ended by itself, with exit code ${code}.`));
+      worker.on('error', ({ message }) => die(message));
+      worker.on('exit', (code) => die(`it ended with exit code ${code}`));
     },
     terminate() {
       over = true;
@@ -62,16 +61,10 @@ function nodeHandle(worker: import('node:worker_threads').Worker): WorkerHandle 
   };
 }
 
-function webHandle(create: () => Worker): WorkerHandle {
-  let worker: Worker;
-  try {
-    worker = create();
-  } catch (error) {
-    throw blocked(String(error));
-  }
-  let spoken = false;
+function webHandle(worker: Worker): WorkerHandle {
+  let spoke = false;
   worker.addEventListener('message', () => {
-    spoken = true;
+    spoke = true;
   });
   return {
     endpoint: worker,
@@ -80,8 +73,7 @@ function webHandle(create: () => Worker): WorkerHandle {
         'error',
         (event) => {
           event.preventDefault();
-          const why = `the worker stopped with an error: ${event.message}`;
-          listener(spoken ? new WorkerError(why, { op: 'train', argument: 'worker' }) : blocked(event.message));
+          listener(event.message, spoke);
         },
         { once: true },
       );
@@ -90,12 +82,4 @@ function webHandle(create: () => Worker): WorkerHandle {
     // Deno and Bun have it, browsers need it not.
     unref: () => (worker as { unref?: () => void }).unref?.(),
   };
-}
-
-function blocked(why: string | undefined): WorkerError {
-  return new WorkerError(
-    `the worker could not be started: ${why || 'the browser refused it'}. Where a content security policy forbids blob: ` +
-      'workers, pass the option worker: () => new Worker(…) of a file that imports wasmgrad/worker.',
-    { code: 'WORKER_BLOCKED', op: 'train', argument: 'worker' },
-  );
 }

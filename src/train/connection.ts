@@ -1,6 +1,6 @@
 import { type Remote, releaseProxy, wrap } from 'comlink';
 import { WorkerError } from '../errors';
-import { spawn } from '../machine/spawn';
+import { spawn, type WorkerHandle } from '../machine/spawn';
 import type { WorkerApi } from './protocol';
 
 /** A worker of one's own, for one piece of work. */
@@ -15,21 +15,27 @@ export interface Connection {
 const START_MS = 10_000;
 
 export function connect(create?: () => Worker): Connection {
-  const handle = spawn(create);
+  let handle: WorkerHandle;
+  try {
+    handle = spawn(create);
+  } catch (error) {
+    throw blocked(String(error));
+  }
   const worker = wrap<WorkerApi>(handle.endpoint);
   const closing = new AbortController();
   const death = new Promise<never>((_, reject) => {
-    handle.onDeath(reject);
+    handle.onDeath((why, spoke) => {
+      reject(spoke ? died(`the worker stopped: ${why || 'nobody knows why'}.`) : blocked(why));
+    });
     // A browser may end a worker without a word; a lock that it holds is then given to whoever waits for it.
     const { locks } = globalThis.navigator ?? {};
     if (!locks) return;
-    const die = (why: string) => reject(new WorkerError(why, { op: 'train', argument: 'worker' }));
-    const slow = setTimeout(() => die('the worker did not start.'), START_MS);
+    const slow = setTimeout(() => reject(died('the worker did not start.')), START_MS);
     closing.signal.onabort = () => clearTimeout(slow);
     const name = `wasmgrad ${Math.random()}`;
     const wait = () => {
       clearTimeout(slow);
-      return locks.request(name, { signal: closing.signal }, () => die('the worker was ended.'));
+      return locks.request(name, { signal: closing.signal }, () => reject(died('the worker was ended.')));
     };
     worker
       .hold(name)
@@ -47,4 +53,14 @@ export function connect(create?: () => Worker): Connection {
       handle.terminate();
     },
   };
+}
+
+const died = (why: string) => new WorkerError(why, { op: 'train', argument: 'worker' });
+
+function blocked(why: string): WorkerError {
+  return new WorkerError(
+    `the worker could not be started: ${why || 'the browser refused it'}. Where a content security policy forbids blob: ` +
+      'workers, pass the option worker: () => new Worker(…) of a file that imports wasmgrad/worker.',
+    { code: 'WORKER_BLOCKED', op: 'train', argument: 'worker' },
+  );
 }

@@ -15,7 +15,8 @@ export type DataTree = ArrayLikeData | { readonly [name: string]: DataTree };
 /** Arrays of the same examples along their first axes. */
 export interface LabelledData {
   x: DataTree;
-  y: DataTree;
+  /** May be missing where a step of the user's own does without. */
+  y?: DataTree;
 }
 
 /**
@@ -52,7 +53,7 @@ export function toArray(array: ArrayLikeData): NdArray {
   return array instanceof Tensor ? { shape: array.shape, data: array.values() } : array;
 }
 
-const partsOf = ({ x, y }: LabelledData) => [...leavesOf(x, 'x'), ...leavesOf(y, 'y')];
+const partsOf = ({ x, y }: LabelledData) => [...leavesOf(x, 'x'), ...(y ? leavesOf(y, 'y') : [])];
 
 /** The arrays of x, then those of y; checked: as many targets as inputs, and some. */
 export function toRows(data: LabelledData, op = 'train'): Rows {
@@ -86,7 +87,7 @@ export function holdOut(
   fraction: number,
   seed: number,
 ): { train: Rows; validation: Rows } {
-  const targets = isArray(y) ? toArray(y) : null;
+  const targets = y && isArray(y) ? toArray(y) : null;
   const isClasses = targets && targets.data instanceof Int32Array && targets.shape.length === 1;
   const parts = split(countRows(rows), { validation: fraction, seed, ...(isClasses && { stratify: targets.data }) });
   const take = (indices: Int32Array) => rows.map((array) => takeRows(array, indices));

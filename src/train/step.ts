@@ -127,7 +127,7 @@ export function addOwnStep(
 /** x and y of a batch, as the model and the loss take them. */
 const treesOf = ({ x, y }: LabelledData, leaves: readonly Tensor[]): [never, never] => {
   const rest = [...leaves];
-  return [rebuild(x, rest) as never, rebuild(y, rest) as never];
+  return [rebuild(x, rest) as never, (y && rebuild(y, rest)) as never];
 };
 
 const mapValues = (named: Named, f: (one: Tensor, name: string) => Tensor): Named =>

@@ -122,6 +122,9 @@ function trace(options: Options): Job {
     if (validation) addValidation(validation, toRows(validation));
     return job;
   }
+  if (usual && !data.y) {
+    throw new DataError('y is missing; what a loss is told has to be there.', { op: 'train', argument: 'data' });
+  }
   const all = toRows(data);
   const parts = typeof validation === 'number' && validation > 0 ? holdOut(data, all, validation, seed) : null;
   if (parts) job.heldOut = validation as number;
