@@ -43,14 +43,10 @@ export class Machine {
     this.reserveScratch(1);
   }
 
-  /** Copies a program into memory, with an arena of its own; it stays until `unload`. `fast`: on the relaxed build where there is one. */
-  load(program: Program, cells: Storage[], fast = false): LoadedProgram {
-    return new LoadedProgram(
-      this,
-      program,
-      cells,
-      fast && program.real === 'f32' && canRelax() ? 'fast' : program.real,
-    );
+  /** Copies a program into memory, with an arena of its own; it stays until `unload`. `fast`: on the relaxed build where there is one. `names`: the cells', for errors. */
+  load(program: Program, cells: Storage[], fast = false, names: readonly (string | undefined)[] = []): LoadedProgram {
+    const build = fast && program.real === 'f32' && canRelax() ? 'fast' : program.real;
+    return new LoadedProgram(this, program, cells, build, names);
   }
 
   /** The core of a build, with the extension if a program needs that. */
@@ -131,6 +127,7 @@ export class LoadedProgram {
     readonly program: Program,
     private readonly cells: Storage[],
     private readonly build: Build,
+    private readonly names: readonly (string | undefined)[],
   ) {
     const { memory } = machine;
     const owned: number[] = [];
@@ -196,6 +193,8 @@ export class LoadedProgram {
     if (status === Status.DONE) return;
     if (status === Status.FAULT) throw this.fault();
     if (status === Status.POISONED) throw new WorkerError('a thread of the machine died.', { op: 'run' });
+    // Nothing of before may be taken for a result: not all of what a record is given is written.
+    new Uint8Array(machine.memory.buffer, this.bases[Segment.ARENA], program.arenaBytes).fill(0);
     fill(this);
     throw this.divergence();
   }
@@ -244,7 +243,7 @@ export class LoadedProgram {
       core.step(this.image + record.word * 4);
       const spoiled = record.writes.filter((place) => !this.isFinite(place));
       const inherited = record.infinite || operands.some((at) => tainted.some((span) => holds(span, at)));
-      if (spoiled.length > 0 && !inherited) return diverged('a NaN or an infinity appeared here', this.culprit(record));
+      if (spoiled.length > 0 && !inherited) return this.diverged(this.culprit(record), spoiled);
       if (spoiled.some((place) => this.view(place).some(Number.isNaN))) firstNaN ??= record;
       // The arena is used again and again: what was written last counts.
       for (const place of record.writes) {
@@ -257,10 +256,43 @@ export class LoadedProgram {
         const writer = records
           .slice(0, i)
           .findLast(({ writes }) => writes.some((place) => holds(spanOf(place), operands[0]!)));
-        return diverged('a gradient became too large to be squared here', writer ?? record);
+        return this.diverged(writer ?? record, writer?.writes ?? [], 'a gradient became too large to be squared here');
       }
     }
-    return diverged('a NaN or an infinity appeared here', this.culprit(firstNaN ?? records[0]!));
+    const record = firstNaN ?? records[0]!;
+    return this.diverged(this.culprit(record), record.writes);
+  }
+
+  private diverged({ name, word, writes }: RecordNote, spoiled: Place[], what = 'a NaN or an infinity appeared here') {
+    const cell = this.parameterOf(word, spoiled);
+    const parameter = cell === undefined ? undefined : this.names[cell];
+    const where = parameter ? `, of ${parameter}` : '';
+    return new DivergenceError(
+      `${what}, in a result of shape ${show(writes[0]?.shape ?? [])}${where}; the step was not taken, no weight has changed. A ` +
+        'smaller learning rate or clipped gradients usually help.',
+      { op: name, step: 0, ...(parameter && { parameter }) },
+    );
+  }
+
+  /** Which cell of the model a record is about: one that it works with, or the one that is changed by what it gives, its gradient. */
+  private parameterOf(word: number, spoiled: Place[]): number | undefined {
+    const { records, cells } = this.program;
+    const named = (i: number, size?: number) =>
+      this.pointers(records[i]!, records[i + 1])
+        .map(({ segment }) => segment - Segment.CELLS)
+        .find((cell) => this.names[cell] && (size ?? cells[cell]!.size) === cells[cell]!.size);
+    const at = records.findIndex((record) => record.word === word);
+    const own = named(at);
+    if (own !== undefined) return own;
+    for (const place of spoiled) {
+      const span = spanOf(place);
+      for (let i = at + 1; i < records.length; i++) {
+        if (!this.pointers(records[i]!, records[i + 1]).some((to) => holds(span, to))) continue;
+        const changed = named(i, sizeOf(place.shape));
+        if (changed !== undefined) return changed;
+      }
+    }
+    return undefined;
   }
 
   /** Of a product that went wrong, with what it ends in: the product itself, if it goes wrong without that too. */
@@ -305,12 +337,4 @@ function spanOf({ segment, offset, dtype, shape }: Place): Span {
 
 function holds({ segment, from, to }: Span, at: { segment: number; offset: number }): boolean {
   return segment === at.segment && at.offset >= from && at.offset < to;
-}
-
-function diverged(what: string, { name, writes }: RecordNote): DivergenceError {
-  return new DivergenceError(
-    `${what}, in a result of shape ${show(writes[0]?.shape ?? [])}; the step was not taken, no weight has changed. A smaller ` +
-      'learning rate or clipped gradients usually help.',
-    { op: name, step: 0 },
-  );
 }

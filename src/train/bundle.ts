@@ -64,7 +64,9 @@ export class BundleBuilder {
     theMachine(); // registers the f32 core
     const real = this.real ?? 'f32';
     const cells = this.cells.map((cell): CellValue => ({ dtype: cell.dtype, values: cell.values() }));
-    return { real, binaries: binariesOf(real), cells, programs: this.fresh(), threads };
+    // The model's, as it calls them; those of the optimizer's state help nobody.
+    const names = this.cells.map((cell) => /^model\.(.*)/.exec(this.names.get(cell)!)?.[1] ?? '');
+    return { real, binaries: binariesOf(real), cells, names, programs: this.fresh(), threads };
   }
 
   /** The most threads that any of the programs gains from. */

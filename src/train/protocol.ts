@@ -23,6 +23,8 @@ export interface Bundle {
   real: Real;
   binaries: Binaries;
   cells: CellValue[];
+  /** The cells' names, for errors. */
+  names: string[];
   programs: BundledProgram[];
   threads: number;
 }

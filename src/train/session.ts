@@ -88,9 +88,12 @@ class Store {
   private readonly programs: LoadedProgram[] = [];
   private readonly threads: number;
 
-  constructor({ real, binaries, cells, programs, threads }: Bundle) {
+  private readonly names: string[];
+
+  constructor({ real, binaries, cells, names, programs, threads }: Bundle) {
     registerBinaries(real, binaries);
     this.threads = threads;
+    this.names = names;
     this.cells = cells.map(({ dtype, values }) => ({ dtype, storage: new Storage(dtype, values.length, values) }));
     for (const program of programs) this.load(program);
   }
@@ -100,6 +103,8 @@ class Store {
       this.machine.load(
         program,
         cells.map((cell) => this.cells[cell]!.storage),
+        false,
+        cells.map((cell) => this.names[cell]),
       ),
     );
   }
