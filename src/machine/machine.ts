@@ -1,10 +1,10 @@
-import { Control, Fault, Gemm, Op, SCRATCH_BYTES, Status } from '../../assembly/isa';
-import { allocate, bytesOf, isReal, type TypedArray, viewOf } from '../dtype';
-import { DivergenceError, IndexError, ValueError, WorkerError } from '../errors';
-import { show, sizeOf } from '../shape';
+import { Control, Fault, SCRATCH_BYTES, Status } from '../../assembly/isa';
+import { allocate, type TypedArray, viewOf } from '../dtype';
+import { IndexError, ValueError, WorkerError } from '../errors';
+import { sizeOf } from '../shape';
 import { type Binaries, type Build, binariesOf, type Core, canRelax, instantiate } from './cores';
 import { canShare, Memory } from './memory';
-import { type Place, type Program, type RecordNote, Segment } from './program';
+import { type Place, type Program, Segment } from './program';
 import { spawn, type WorkerHandle } from './spawn';
 import type { Storage } from './storage';
 
@@ -43,10 +43,10 @@ export class Machine {
     this.reserveScratch(1);
   }
 
-  /** Copies a program into memory, with an arena of its own; it stays until `unload`. `fast`: on the relaxed build where there is one. `names`: the cells', for errors. */
-  load(program: Program, cells: Storage[], fast = false, names: readonly (string | undefined)[] = []): LoadedProgram {
+  /** Copies a program into memory, with an arena of its own; it stays until `unload`. `fast`: on the relaxed build where there is one. */
+  load(program: Program, cells: Storage[], fast = false): LoadedProgram {
     const build = fast && program.real === 'f32' && canRelax() ? 'fast' : program.real;
-    return new LoadedProgram(this, program, cells, build, names);
+    return new LoadedProgram(this, program, cells, build);
   }
 
   /** The core of a build, with the extension if a program needs that. */
@@ -120,14 +120,14 @@ export class Machine {
 /** A program in linear memory: its image, constants and arena, and the cells that it keeps there. */
 export class LoadedProgram {
   private readonly bases: number[] = [];
-  private readonly image: number;
+  /** Where its words are. */
+  readonly image: number;
 
   constructor(
-    private readonly machine: Machine,
+    readonly machine: Machine,
     readonly program: Program,
     private readonly cells: Storage[],
-    private readonly build: Build,
-    private readonly names: readonly (string | undefined)[],
+    readonly build: Build,
   ) {
     const { memory } = machine;
     const owned: number[] = [];
@@ -183,9 +183,10 @@ export class LoadedProgram {
 
   /**
    * Fills the inputs and runs the program: one call into the core. Throws what it found wrong; cells then are as before.
-   * `fill` is called again where a divergence has to be traced, since the arena reuses the inputs' place.
+   * `fill` is called again where a divergence has to be traced, since the arena reuses the inputs' place. `blame` finds it: `divergence`, where
+   * there can be one.
    */
-  run(fill: (program: this) => void, threads = 1): void {
+  run(fill: (program: this) => void, threads = 1, blame?: (program: this) => Error): void {
     const { machine, build, program } = this;
     const granted = machine.provide(build, program.extended, threads);
     fill(this);
@@ -196,7 +197,7 @@ export class LoadedProgram {
     // Nothing of before may be taken for a result: not all of what a record is given is written.
     new Uint8Array(machine.memory.buffer, this.bases[Segment.ARENA], program.arenaBytes).fill(0);
     fill(this);
-    throw this.divergence();
+    throw blame!(this);
   }
 
   /** Frees the memory; cells that no other program uses return to the host. */
@@ -208,7 +209,8 @@ export class LoadedProgram {
     for (const cell of this.cells) cell.unbind();
   }
 
-  private view(place: Place): TypedArray {
+  /** A view of any of its places, good until memory grows. */
+  view(place: Place): TypedArray {
     const at = this.bases[place.segment]! + place.offset;
     return viewOf(place.dtype, this.machine.memory.buffer, at, sizeOf(place.shape));
   }
@@ -226,115 +228,4 @@ export class LoadedProgram {
     const what = kind === Fault.SINGULAR ? 'singular' : 'not positive definite';
     return new ValueError(`${which} is ${what}, or has a NaN or an infinity.`, { op, argument: 'a', value, limit });
   }
-
-  /**
-   * Runs the program again, record by record up to the commit, to find where it went wrong: the record that makes something
-   * not finite out of finite operands. Infinities that are meant, such as a mask's, have none; then it is the first NaN.
-   */
-  private divergence(): DivergenceError {
-    const { records, inputs, extended } = this.program;
-    const core = this.machine.core(this.build, extended);
-    const tainted: Span[] = inputs.filter((place) => !this.isFinite(place)).map(spanOf);
-    let firstNaN: RecordNote | null = null;
-    for (const [i, record] of records.entries()) {
-      if (record.op === Op.COMMIT) break;
-      this.machine.control(Control.FLAG)[0] = 0;
-      const operands = this.pointers(record, records[i + 1]);
-      core.step(this.image + record.word * 4);
-      const spoiled = record.writes.filter((place) => !this.isFinite(place));
-      const inherited = record.infinite || operands.some((at) => tainted.some((span) => holds(span, at)));
-      if (spoiled.length > 0 && !inherited) return this.diverged(this.culprit(record), spoiled);
-      if (spoiled.some((place) => this.view(place).some(Number.isNaN))) firstNaN ??= record;
-      // The arena is used again and again: what was written last counts.
-      for (const place of record.writes) {
-        const at = tainted.findIndex((span) => holds(span, { segment: place.segment, offset: place.offset }));
-        if (at >= 0) tainted.splice(at, 1);
-      }
-      tainted.push(...spoiled.map(spanOf));
-      if (this.machine.control(Control.FLAG)[0] && !operands.some((at) => tainted.some((span) => holds(span, at)))) {
-        // Finite itself, but not its square, which the optimizer's state would hold.
-        const writer = records
-          .slice(0, i)
-          .findLast(({ writes }) => writes.some((place) => holds(spanOf(place), operands[0]!)));
-        return this.diverged(writer ?? record, writer?.writes ?? [], 'a gradient became too large to be squared here');
-      }
-    }
-    const record = firstNaN ?? records[0]!;
-    return this.diverged(this.culprit(record), record.writes);
-  }
-
-  private diverged({ name, word, writes }: RecordNote, spoiled: Place[], what = 'a NaN or an infinity appeared here') {
-    const cell = this.parameterOf(word, spoiled);
-    const parameter = cell === undefined ? undefined : this.names[cell];
-    const where = parameter ? `, of ${parameter}` : '';
-    return new DivergenceError(
-      `${what}, in a result of shape ${show(writes[0]?.shape ?? [])}${where}; the step was not taken, no weight has changed. A ` +
-        'smaller learning rate or clipped gradients usually help.',
-      { op: name, step: 0, ...(parameter && { parameter }) },
-    );
-  }
-
-  /** Which cell of the model a record is about: one that it works with, or the one that is changed by what it gives, its gradient. */
-  private parameterOf(word: number, spoiled: Place[]): number | undefined {
-    const { records, cells } = this.program;
-    const named = (i: number, size?: number) =>
-      this.pointers(records[i]!, records[i + 1])
-        .map(({ segment }) => segment - Segment.CELLS)
-        .find((cell) => this.names[cell] && (size ?? cells[cell]!.size) === cells[cell]!.size);
-    const at = records.findIndex((record) => record.word === word);
-    const own = named(at);
-    if (own !== undefined) return own;
-    for (const place of spoiled) {
-      const span = spanOf(place);
-      for (let i = at + 1; i < records.length; i++) {
-        if (!this.pointers(records[i]!, records[i + 1]).some((to) => holds(span, to))) continue;
-        const changed = named(i, sizeOf(place.shape));
-        if (changed !== undefined) return changed;
-      }
-    }
-    return undefined;
-  }
-
-  /** Of a product that went wrong, with what it ends in: the product itself, if it goes wrong without that too. */
-  private culprit(record: RecordNote): RecordNote {
-    if (record.op !== Op.GEMM) return record;
-    const words = new Int32Array(this.machine.memory.buffer as ArrayBuffer, this.image + record.word * 4, Gemm.WORDS);
-    const ending = words.slice(Gemm.RELU, Gemm.FIRST_ADDEND);
-    words.fill(0, Gemm.RELU, Gemm.FIRST_ADDEND);
-    this.machine.core(this.build, this.program.extended).step(this.image + record.word * 4);
-    words.set(ending, Gemm.RELU);
-    const [product, ...others] = record.name.split('+');
-    const name = record.writes.every((place) => this.isFinite(place)) ? others.join('+') : product!;
-    return { ...record, name };
-  }
-
-  private isFinite(place: Place): boolean {
-    return !isReal(place.dtype) || this.view(place).every(Number.isFinite);
-  }
-
-  /** Where a record's pointers lead. */
-  private pointers(record: RecordNote, next: RecordNote | undefined): { segment: number; offset: number }[] {
-    const { relocations, segments, words } = this.program;
-    const end = next?.word ?? words.length;
-    const found: { segment: number; offset: number }[] = [];
-    relocations.forEach((word, i) => {
-      if (word >= record.word && word < end) found.push({ segment: segments[i]!, offset: words[word]! });
-    });
-    return found;
-  }
-}
-
-/** Bytes of a segment. */
-interface Span {
-  segment: number;
-  from: number;
-  to: number;
-}
-
-function spanOf({ segment, offset, dtype, shape }: Place): Span {
-  return { segment, from: offset, to: offset + Math.max(1, sizeOf(shape)) * bytesOf(dtype) };
-}
-
-function holds({ segment, from, to }: Span, at: { segment: number; offset: number }): boolean {
-  return segment === at.segment && at.offset >= from && at.offset < to;
 }

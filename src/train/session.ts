@@ -3,6 +3,7 @@ import { batches } from '../data/batches';
 import { allocate, type TypedArray } from '../dtype';
 import { serializeError } from '../errors';
 import { registerBinaries } from '../machine/cores';
+import { divergence } from '../machine/divergence';
 import { type LoadedProgram, Machine } from '../machine/machine';
 import { Storage } from '../machine/storage';
 import { sizeOf } from '../shape';
@@ -85,7 +86,7 @@ async function computed(compute: () => TypedArray[]): Promise<Computed> {
 class Store {
   private readonly machine = new Machine();
   private readonly cells: { dtype: CellValue['dtype']; storage: Storage }[];
-  private readonly programs: LoadedProgram[] = [];
+  private readonly programs: { loaded: LoadedProgram; names: (string | undefined)[] }[] = [];
   private readonly threads: number;
 
   private readonly names: string[];
@@ -99,14 +100,11 @@ class Store {
   }
 
   load({ program, cells }: BundledProgram): void {
-    this.programs.push(
-      this.machine.load(
-        program,
-        cells.map((cell) => this.cells[cell]!.storage),
-        false,
-        cells.map((cell) => this.names[cell]),
-      ),
+    const loaded = this.machine.load(
+      program,
+      cells.map((cell) => this.cells[cell]!.storage),
     );
+    this.programs.push({ loaded, names: cells.map((cell) => this.names[cell]) });
   }
 
   values(): CellValue[] {
@@ -119,7 +117,7 @@ class Store {
 
   /** Runs a program on some rows of the data. */
   run(program: number, arrays: Rows, indices: ArrayLike<number>): LoadedProgram {
-    const loaded = this.programs[program]!;
+    const { loaded, names } = this.programs[program]!;
     loaded.run(
       () => {
         arrays.forEach((array, i) => {
@@ -127,6 +125,7 @@ class Store {
         });
       },
       Math.min(this.threads, loaded.program.threads),
+      (diverged) => divergence(diverged, names),
     );
     return loaded;
   }

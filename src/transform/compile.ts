@@ -3,6 +3,7 @@ import { theMachine } from '../graph/execute';
 import { describe } from '../graph/listing';
 import { lower } from '../graph/lower';
 import { activeTrace, type Moded, Trace } from '../graph/trace';
+import { divergence } from '../machine/divergence';
 import type { LoadedProgram } from '../machine/machine';
 import { disassemble, recordCount } from '../machine/program';
 import { type Aval, sameShape } from '../shape';
@@ -100,6 +101,7 @@ export function compile<F extends AnyFunction>(f: F, { threads = 1, fast = false
         });
       },
       Math.min(threads, loaded.program.threads),
+      divergence,
     );
     const outputs = loaded.program.outputs.map(({ shape, dtype }, i) => new Tensor(shape, dtype, loaded.output(i)));
     return entry.rebuild(outputs) as ReturnType<F>;

@@ -15,6 +15,7 @@ import {
   valueAndGrad,
 } from 'wasmgrad';
 import { Control, Op, Status } from '../../assembly/isa';
+import { divergence } from '../../src/machine/divergence';
 import { LoadedProgram, Machine } from '../../src/machine/machine';
 import { type Place, Segment } from '../../src/machine/program';
 
@@ -42,7 +43,6 @@ const kinds: [string, () => nn.Module, number[], number][] = [
 
 interface Inside {
   image: number;
-  names: readonly string[];
   view(place: Place): Float32Array;
 }
 
@@ -63,13 +63,14 @@ describe.each(kinds)('in %s', (_, build, shape, n) => {
     const { core } = Machine.prototype;
     let target = -1;
     let program: LoadedProgram | null = null;
+    let names: (string | undefined)[] = [];
     LoadedProgram.prototype.run = function (this: LoadedProgram, ...given) {
       program = this;
       // The cells' names, as `train` tells them.
       const own = (this as unknown as { cells: unknown[] }).cells;
-      const names = own.map((storage) => model.namedCells().find(([, cell]) => cell.storage === storage)?.[0] ?? '');
-      Object.assign(this, { names });
-      return run.apply(this, given);
+      names = own.map((storage) => model.namedCells().find(([, cell]) => cell.storage === storage)?.[0]);
+      const [fill, threads] = given;
+      return run.call(this, fill, threads, (loaded) => divergence(loaded, names));
     };
     // As the core runs a program, but record by record; the one of this number is spoiled, there and when it is looked for.
     Machine.prototype.core = function (this: Machine, ...given) {
@@ -127,13 +128,11 @@ describe.each(kinds)('in %s', (_, build, shape, n) => {
           record.name.split('+').some((part) => error!.op.split('+').includes(part)),
           `${record.name}: ${error.op}`,
         ).toBe(true);
-        const { pointers, names } = program as unknown as {
-          pointers(...given: unknown[]): { segment: number }[];
-          names: string[];
-        };
-        const own = pointers
-          .call(program, record, records[target + 1])
-          .map(({ segment }) => names[segment - Segment.CELLS])
+        const { relocations, segments, words } = program!.program;
+        const end = records[target + 1]?.word ?? words.length;
+        const own = [...relocations.keys()]
+          .filter((j) => relocations[j]! >= record.word && relocations[j]! < end)
+          .map((j) => names[segments[j]! - Segment.CELLS])
           .filter(Boolean);
         const gradient = kinds.flatMap(({ size }, i) =>
           names[i] && record.writes.some((place) => place.shape.reduce((a, b) => a * b, 1) === size) ? [names[i]] : [],
