@@ -560,8 +560,7 @@ function powDouble(x: v128, y: v128): v128 {
   return f64x2.mul(f64x2.mul(power, firstScale<f64>(sum)), secondScale<f64>(sum));
 }
 
-/** x^y of two doubles, x > 0, |y| ≤ 2^64, good enough for a result that is rounded to f32. */
-@inline
+/** x^y of two doubles, x > 0, |y| ≤ 2^64, good enough for a result that is rounded to f32. Called twice a vector, and not inlined: it is a kilobyte. */
 function powSingle(x: v128, y: v128): v128 {
   return exp<f64>(f64x2.mul(y, logSum<f64>(x, f64x2.splat(0))));
 }

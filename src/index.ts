@@ -163,7 +163,8 @@ export {
   type StatefulMetric,
   topKAccuracy,
 } from './train/metrics';
-export { type ResumeOptions, resume } from './train/resume';
+export { type Receipt, receipt } from './train/receipt';
+export { type RecoverOptions, type ResumeOptions, recover, resume } from './train/resume';
 export type { RunOptions, StopCriterion, TrainingRun, TrainResult } from './train/run';
 export type { Loss, OwnStep } from './train/step';
 export { directory, indexedDb, opfs } from './train/stores';

@@ -23,7 +23,6 @@ const ROW_TILE: i32 = 16;
 function identity(fn: i32): real {
   if (fn == ReduceFn.PROD) return 1;
   if (fn == ReduceFn.MAX) return -Infinity;
-  if (fn == ReduceFn.MIN) return Infinity;
   return 0;
 }
 
@@ -33,7 +32,6 @@ function identity(fn: i32): real {
 function join(fn: i32, a: v128, b: v128): v128 {
   if (fn == ReduceFn.PROD) return v128.mul<real>(a, b);
   if (fn == ReduceFn.MAX) return v128.max<real>(a, b);
-  if (fn == ReduceFn.MIN) return v128.min<real>(a, b);
   return v128.add<real>(a, b);
 }
 
@@ -55,36 +53,37 @@ export function sumLanes(a0: v128, a1: v128, a2: v128, a3: v128): real {
   return joinLanes(ReduceFn.SUM, a0, a1, a2, a3);
 }
 
-/** The elements at `source`, or where `products` is true their products with the elements `other` bytes behind them. */
+/** The elements at `source`, or where `products` is true their products with the elements `other` bytes behind them; of MAX with signs flipped. */
 @inline
-function operand(products: bool, source: usize, other: usize): v128 {
-  return products ? v128.mul<real>(v128.load(source), v128.load(source + other)) : v128.load(source);
+function operand(fn: i32, products: bool, source: usize, other: usize, flip: v128): v128 {
+  if (products) return v128.mul<real>(v128.load(source), v128.load(source + other));
+  return fn == ReduceFn.MAX ? v128.xor(v128.load(source), flip) : v128.load(source);
 }
 
 @inline
-function foldRow(fn: i32, products: bool, source: usize, other: usize, n: i32): real {
+function foldRow(fn: i32, products: bool, source: usize, other: usize, n: i32, flip: v128 = i64x2.splat(0)): real {
   const start = v128.splat<real>(identity(fn));
   let a0 = start;
   let a1 = start;
   let a2 = start;
   let a3 = start;
   for (const end = source + (<usize>(n & -8) << SHIFT); source < end; source += 8 << SHIFT) {
-    a0 = join(fn, a0, operand(products, source, other));
-    a1 = join(fn, a1, operand(products, source + 16, other));
+    a0 = join(fn, a0, operand(fn, products, source, other, flip));
+    a1 = join(fn, a1, operand(fn, products, source + 16, other, flip));
     if (sizeof<real>() == 8) {
-      a2 = join(fn, a2, operand(products, source + 32, other));
-      a3 = join(fn, a3, operand(products, source + 48, other));
+      a2 = join(fn, a2, operand(fn, products, source + 32, other, flip));
+      a3 = join(fn, a3, operand(fn, products, source + 48, other, flip));
     }
   }
   // A group of 32 bytes of which one element exists reads less than SLACK behind it.
   const rest = n & 7;
   if (rest > 0) {
-    a0 = join(fn, a0, v128.bitselect(operand(products, source, other), start, firstLanes(rest)));
-    a1 = join(fn, a1, v128.bitselect(operand(products, source + 16, other), start, firstLanes(rest - LANES)));
+    a0 = join(fn, a0, v128.bitselect(operand(fn, products, source, other, flip), start, firstLanes(rest)));
+    a1 = join(fn, a1, v128.bitselect(operand(fn, products, source + 16, other, flip), start, firstLanes(rest - LANES)));
   }
   if (sizeof<real>() == 8 && rest > 4) {
-    a2 = join(fn, a2, v128.bitselect(operand(products, source + 32, other), start, firstLanes(rest - 4)));
-    a3 = join(fn, a3, v128.bitselect(operand(products, source + 48, other), start, firstLanes(rest - 6)));
+    a2 = join(fn, a2, v128.bitselect(operand(fn, products, source + 32, other, flip), start, firstLanes(rest - 4)));
+    a3 = join(fn, a3, v128.bitselect(operand(fn, products, source + 48, other, flip), start, firstLanes(rest - 6)));
   }
   return joinLanes(fn, a0, a1, a2, a3);
 }
@@ -119,12 +118,15 @@ export function dotSpan(a: usize, b: usize, n: i32, scratch: usize): real {
   return n <= REDUCE_BLOCK ? dotBlock(a, b - a, n) : sumBlocks(true, a, b - a, n, scratch);
 }
 
-function maxRow(source: usize, n: i32): real {
-  return foldRow(ReduceFn.MAX, false, source, 0, n);
+/** No sign is flipped for a maximum, every one for a minimum: what is the largest then is the smallest. */
+@inline
+function flipFor(least: bool): v128 {
+  return v128.and(v128.splat<real>(-0.0), i32x4.splat(-<i32>least));
 }
 
-function minRow(source: usize, n: i32): real {
-  return foldRow(ReduceFn.MIN, false, source, 0, n);
+function extremeRow(least: bool, source: usize, n: i32): real {
+  const extreme = foldRow(ReduceFn.MAX, false, source, 0, n, flipFor(least));
+  return least ? -extreme : extreme;
 }
 
 function prodBlock(source: usize, n: i32): real {
@@ -144,6 +146,7 @@ function foldColumns(
   columns: i32,
   destination: usize,
   scratch: usize,
+  flip: v128 = i64x2.splat(0),
 ): void {
   const start = v128.splat<real>(identity(fn));
   let row = 0;
@@ -172,28 +175,30 @@ function foldColumns(
       }
       let pointer = source + (<usize>column << SHIFT);
       for (let group = rows >> 3; group > 0; group--) {
-        a0 = join(fn, a0, v128.load(pointer));
-        a1 = join(fn, a1, v128.load((pointer += stride)));
-        a2 = join(fn, a2, v128.load((pointer += stride)));
-        a3 = join(fn, a3, v128.load((pointer += stride)));
-        a4 = join(fn, a4, v128.load((pointer += stride)));
-        a5 = join(fn, a5, v128.load((pointer += stride)));
-        a6 = join(fn, a6, v128.load((pointer += stride)));
-        a7 = join(fn, a7, v128.load((pointer += stride)));
+        a0 = join(fn, a0, operand(fn, false, pointer, 0, flip));
+        a1 = join(fn, a1, operand(fn, false, (pointer += stride), 0, flip));
+        a2 = join(fn, a2, operand(fn, false, (pointer += stride), 0, flip));
+        a3 = join(fn, a3, operand(fn, false, (pointer += stride), 0, flip));
+        a4 = join(fn, a4, operand(fn, false, (pointer += stride), 0, flip));
+        a5 = join(fn, a5, operand(fn, false, (pointer += stride), 0, flip));
+        a6 = join(fn, a6, operand(fn, false, (pointer += stride), 0, flip));
+        a7 = join(fn, a7, operand(fn, false, (pointer += stride), 0, flip));
         pointer += stride;
       }
       const rest = rows & 7;
-      if (rest > 0) a0 = join(fn, a0, v128.load(pointer));
-      if (rest > 1) a1 = join(fn, a1, v128.load((pointer += stride)));
-      if (rest > 2) a2 = join(fn, a2, v128.load((pointer += stride)));
-      if (rest > 3) a3 = join(fn, a3, v128.load((pointer += stride)));
-      if (rest > 4) a4 = join(fn, a4, v128.load((pointer += stride)));
-      if (rest > 5) a5 = join(fn, a5, v128.load((pointer += stride)));
-      if (rest > 6) a6 = join(fn, a6, v128.load((pointer += stride)));
+      if (rest > 0) a0 = join(fn, a0, operand(fn, false, pointer, 0, flip));
+      if (rest > 1) a1 = join(fn, a1, operand(fn, false, (pointer += stride), 0, flip));
+      if (rest > 2) a2 = join(fn, a2, operand(fn, false, (pointer += stride), 0, flip));
+      if (rest > 3) a3 = join(fn, a3, operand(fn, false, (pointer += stride), 0, flip));
+      if (rest > 4) a4 = join(fn, a4, operand(fn, false, (pointer += stride), 0, flip));
+      if (rest > 5) a5 = join(fn, a5, operand(fn, false, (pointer += stride), 0, flip));
+      if (rest > 6) a6 = join(fn, a6, operand(fn, false, (pointer += stride), 0, flip));
       if (last) {
         const even = join(fn, join(fn, a0, a4), join(fn, a2, a6));
         const odd = join(fn, join(fn, a1, a5), join(fn, a3, a7));
-        storeUpTo(destination + (<usize>column << SHIFT), join(fn, even, odd), columns - column);
+        const folded = join(fn, even, odd);
+        const result = fn == ReduceFn.MAX ? v128.xor(folded, flip) : folded;
+        storeUpTo(destination + (<usize>column << SHIFT), result, columns - column);
       } else {
         v128.store(lanes, a0);
         v128.store(lanes, a1, 16);
@@ -227,10 +232,8 @@ function foldReals(
         return store<real>(destination, sumBlock(source, n));
       case ReduceFn.PROD:
         return store<real>(destination, prodBlock(source, n));
-      case ReduceFn.MAX:
-        return store<real>(destination, maxRow(source, n));
-      case ReduceFn.MIN:
-        return store<real>(destination, minRow(source, n));
+      default:
+        return store<real>(destination, extremeRow(fn == ReduceFn.MIN, source, n));
     }
   } else {
     switch (fn) {
@@ -238,10 +241,8 @@ function foldReals(
         return foldColumns(ReduceFn.SUM, source, n, stride, columns, destination, scratch);
       case ReduceFn.PROD:
         return foldColumns(ReduceFn.PROD, source, n, stride, columns, destination, scratch);
-      case ReduceFn.MAX:
-        return foldColumns(ReduceFn.MAX, source, n, stride, columns, destination, scratch);
-      case ReduceFn.MIN:
-        return foldColumns(ReduceFn.MIN, source, n, stride, columns, destination, scratch);
+      default:
+        return foldColumns(ReduceFn.MAX, source, n, stride, columns, destination, scratch, flipFor(fn == ReduceFn.MIN));
     }
   }
 }
@@ -337,7 +338,7 @@ export function reduce(record: usize, chunk: i32, scratch: usize): void {
       const least = fn == ReduceFn.ARGMIN;
       if (type == Type.I32) argColumns<i32>(least, source, rows, inner, columns, destination);
       else if (inner > 1) argColumns<real>(least, source, rows, inner, columns, destination);
-      else store<i32>(destination, indexOf(source, least ? minRow(source, rows) : maxRow(source, rows)));
+      else store<i32>(destination, indexOf(source, extremeRow(least, source, rows)));
     } else if (type == Type.REAL) foldReals(fn, source, rows, inner, columns, destination, scratch);
     else if (type == Type.I32) foldWhole<i32>(fn, source, rows, inner, columns, destination);
     else foldWhole<u8>(fn, source, rows, inner, columns, destination);

@@ -1,15 +1,16 @@
 import { Cell } from '../cell';
-import { DataError, ShapeError, ValueError } from '../errors';
+import { DataError, DivergenceError, ShapeError, ValueError } from '../errors';
 import type { Module } from '../nn/module';
+import { mul } from '../ops/elementwise';
 import type { Optimizer } from '../optim/optimizer';
 import { sameShape, show } from '../shape';
-import { Tensor } from '../tensor';
+import { checkOption, Tensor } from '../tensor';
 import { BundleBuilder } from './bundle';
 import { type Checkpoint, type Checkpoints, NUMERICS } from './checkpoints';
 import { holdOut, isInMemory, type LabelledData, leavesOf, type TrainData, toRows } from './data';
 import { fingerprint } from './fingerprint';
 import type { TrainPlan } from './protocol';
-import { limitsOf, type RunOptions, TrainingRun } from './run';
+import { limitsOf, type RunOptions, TrainingRun, type TrainResult } from './run';
 
 export interface ResumeOptions extends RunOptions {
   /** A model like the one that was trained: it gets the weights. */
@@ -20,6 +21,8 @@ export interface ResumeOptions extends RunOptions {
   validation?: LabelledData;
   /** An optimizer like the one before, where its state is to be looked at later. */
   optimizer?: Optimizer;
+  /** Learning rates are multiplied by it: below 1 after a divergence, say. The run then goes another way than it would have. */
+  lrFactor?: number;
 }
 
 /**
@@ -91,7 +94,11 @@ const placeOf = (run: TrainingRun) => {
 };
 
 /** The cells of a checkpoint, with its values: those of the model and the optimizer that were passed, and new ones. */
-function cellsOf({ cells, model: state }: Checkpoint, { model, optimizer }: ResumeOptions): Map<Cell, string> {
+function cellsOf(
+  { cells, model: state }: Checkpoint,
+  { model, optimizer, lrFactor = 1 }: ResumeOptions,
+): Map<Cell, string> {
+  checkOption('resume', 'lrFactor', lrFactor, lrFactor > 0, 'above 0');
   model.loadStateDict(state);
   const own = new Map<string, Cell>();
   for (const [name, cell] of optimizer?.namedCells() ?? []) own.set(`optimizer.${name}`, cell);
@@ -105,10 +112,40 @@ function cellsOf({ cells, model: state }: Checkpoint, { model, optimizer }: Resu
     cell.write(new Tensor(stored.shape, stored.dtype, stored.data));
   }
   for (const [name, cell] of model.namedCells()) own.set(`model.${name}`, cell);
-  return new Map(
+  const bound = new Map(
     cells.map(({ name, stored: { shape, dtype, data } }) => [
       own.get(name) ?? new Cell(new Tensor(shape, dtype, data)),
       name,
     ]),
   );
+  for (const [cell, name] of bound) if (/^optimizer\.lr/.test(name)) cell.write(mul(cell, lrFactor));
+  return bound;
+}
+
+export interface RecoverOptions extends ResumeOptions {
+  from: Checkpoints;
+  /** How often it may diverge again. */
+  retries?: number;
+  /** Is told of each run that goes on, before its first event. */
+  onResume?: (run: TrainingRun, cause: DivergenceError) => void;
+}
+
+/**
+ * What `run.done` gives; where the run diverges, what a run gives that goes on from its newest checkpoint with learning rates of `lrFactor`, a half unless told
+ * otherwise, times what they were: up to `retries` times, 3 unless told otherwise, each with lower ones. Rejects as `done` and `resume` do.
+ *
+ *     const result = await recover(train({ …, checkpoint: { to } }), { from: to, model, data });
+ */
+export async function recover(
+  run: TrainingRun,
+  { from, retries = 3, onResume, ...options }: RecoverOptions,
+): Promise<TrainResult> {
+  try {
+    return await run.done;
+  } catch (error) {
+    if (!(error instanceof DivergenceError) || retries <= 0) throw error;
+    const again = await resume(from, { lrFactor: 0.5, ...options });
+    onResume?.(again, error);
+    return recover(again, { from, retries: retries - 1, ...(onResume && { onResume }), ...options });
+  }
 }

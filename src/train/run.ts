@@ -90,7 +90,8 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
   /** Undefined where the data is an iterable. */
   readonly stepsPerEpoch: number | undefined;
   readonly totalSteps: number | undefined;
-  private readonly job: Job;
+  /** @internal */
+  readonly job: Job;
   private owned: Cell[] = [];
   private connection: Connection | null = null;
   private stopped = false;

@@ -7,6 +7,7 @@ import {
   Checkpoints,
   crossEntropy,
   DataError,
+  DivergenceError,
   directory,
   earlyStopping,
   eventStream,
@@ -16,6 +17,8 @@ import {
   optim,
   randn,
   readSafetensors,
+  receipt,
+  recover,
   resume,
   type Tensor,
   type TrainEvent,
@@ -459,5 +462,73 @@ describe('steering', () => {
     for await (const event of run) iterated.push(event);
     expect(epochs).toEqual([1, 2, 3, 4]);
     expect(streamed).toEqual(iterated);
+  });
+});
+
+describe('a divergence', () => {
+  // The loss of every step after the tenth is multiplied until it cannot be held, unless the rate is low.
+  const wild = (): Partial<TrainOptions> => ({
+    optimizer: new optim.SGD(model.parameters(), { lr: 40 }),
+    ...{ schedule: undefined, metrics: {}, validation: 0, epochs: 20 },
+    loss: (y, t) => y.square().mean().mul(3).add(t.mul(0).cast('f32').mean()),
+  });
+
+  it('keeps the checkpoint from before, and can be recovered from with lower rates', async () => {
+    const options = wild();
+    const failed = start({ ...options, checkpoint: { to, every: '1 step' } });
+    await expect(failed.done).rejects.toMatchObject({ code: 'DIVERGED' });
+    expect((await to.load()).checkpoint.position.step).toBe(failed.history.length);
+    shelf.files.clear();
+    manualSeed(7);
+    model = makeModel();
+    const rates: number[] = [];
+    const run = start({ ...wild(), checkpoint: { to, every: '1 epoch' } });
+    // The first epoch's checkpoint: from there on the rate is lowered until it goes on.
+    const result = await recover(run, {
+      ...{ from: to, model, data, lrFactor: 0.01, retries: 2 },
+      onResume: (again, cause) => {
+        expect(cause).toBeInstanceOf(DivergenceError);
+        void again.on('step', ({ lr }) => rates.push(lr));
+      },
+    }).catch((error) => error);
+    if (result instanceof Error) expect(result).toMatchObject({ code: 'NO_CHECKPOINT' });
+    else expect(Math.max(...rates)).toBeLessThan(1);
+  });
+
+  it('is thrown where it comes again and again', async () => {
+    const always = start({
+      loss: (y) => y.mean().div(0),
+      metrics: {},
+      validation: 0,
+      schedule: undefined,
+      checkpoint: { to },
+    });
+    await expect(recover(always, { from: to, model, data })).rejects.toMatchObject({ code: 'NO_CHECKPOINT' });
+  });
+});
+
+describe('a receipt', () => {
+  it('is the same for the same training, whatever the threads, interrupted or not, and else another', async () => {
+    const of = async (options: Partial<TrainOptions> = {}) => {
+      manualSeed(7);
+      model = makeModel();
+      data = makeData();
+      return receipt(start(options));
+    };
+    const first = await of({ threads: 1 });
+    expect(await of({ threads: 2 })).toEqual(first);
+    expect(first).toMatchObject({ steps: 20, seed: 0, weights: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    manualSeed(7);
+    model = makeModel();
+    data = makeData();
+    await interrupted({}, 9);
+    expect(await receipt(await resume(to, { model: makeModel(), data }))).toEqual(first);
+    const other = await of({ seed: 1 });
+    expect([other.program, other.data === first.data, other.weights === first.weights]).toEqual([
+      first.program,
+      false,
+      false,
+    ]);
+    expect((await of({ clipNorm: 0.1 })).program).not.toBe(first.program);
   });
 });
