@@ -159,9 +159,13 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
     if (this.connection) await this.connection.race(this.connection.worker.save());
   }
 
-  /** Calls `callback` with every event of a kind, from the first on. */
+  /** Calls `callback` with every event of a kind, from the first on; resolves after the last. Of a failure `done` tells. */
   async on<K extends TrainEvent['kind']>(kind: K, callback: (event: Extract<TrainEvent, { kind: K }>) => void) {
-    for await (const event of this) if (event.kind === kind) callback(event as Extract<TrainEvent, { kind: K }>);
+    const events = this.history.read();
+    const next = () => events.next().catch(() => null);
+    for (let one = await next(); one && !one.done; one = await next()) {
+      if (one.value.kind === kind) callback(one.value as Extract<TrainEvent, { kind: K }>);
+    }
   }
 
   /** Brings the weights of now into the model, and returns them. */

@@ -290,6 +290,7 @@ class Training {
       return { reason, cells: this.store.values() };
     } catch (error) {
       await this.flush();
+      await this.saving;
       return {
         error: serializeError(Object.assign(error as Error, { step: at.step + 1 })),
         cells: this.store.values(),
