@@ -2,10 +2,13 @@ import './ops/methods';
 
 export { Cell } from './cell';
 export { type BatchOptions, batches } from './data/batches';
+export { type CsvBatchesOptions, csvBatches } from './data/csv-batches';
 export type { Examples, NdArray } from './data/dataset';
 export { readBreastCancer, readDigits, readKingJames, readMnist } from './data/datasets';
+export { type FileArray, type FileBatchesOptions, type FileSource, fileBatches, openArray } from './data/files';
 export { type CsvOptions, parseCsv, readCsv } from './data/readers/csv';
 export { parseIdx, readIdx } from './data/readers/idx';
+export { parseNpy, readNpy } from './data/readers/npy';
 export { type Split, type SplitOptions, split } from './data/split';
 export { standardise } from './data/standardise';
 export { type Table, tableToXY } from './data/table';

@@ -10,6 +10,8 @@ export const enum Stream {
   BATCHES = 1, // position: the epoch
   SPLIT = 2,
   WINDOWS = 4, // position: the pass
+  BLOCKS = 5, // of rows in files; position: the epoch
+  BLOCK_ROWS = 6, // position: epoch · blocks + block
 }
 
 /** The high 32 bits of the exact 64-bit product of two u32. Every partial sum is below 2^32. */

@@ -91,7 +91,7 @@ function lineEnd(text: string, start: number): number {
 }
 
 /** The cells of the record at `start`, and where the next one begins. */
-function readRecord(
+export function readRecord(
   text: string,
   start: number,
   delimiter: string,
@@ -120,7 +120,7 @@ function readRecord(
   }
 }
 
-function guessDelimiter(text: string, start: number): string {
+export function guessDelimiter(text: string, start: number): string {
   const line = text.slice(start, lineEnd(text, start)).replace(/"[^"]*"/g, '');
   const count = (delimiter: string) => line.split(delimiter).length;
   return [',', ';', '\t', '|'].reduce((best, each) => (count(each) > count(best) ? each : best));

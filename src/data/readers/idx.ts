@@ -2,7 +2,7 @@ import { allocate, type DType } from '../../dtype';
 import { FormatError } from '../../errors';
 import { show, sizeOf } from '../../shape';
 import type { NdArray } from '../dataset';
-import { isGzip, nameOf, readBytes, type Source } from './source';
+import { type ArrayHeader, isGzip, nameOf, readBytes, type Source } from './source';
 
 /** By the third byte of a file: the size of an element, how to read it, and the dtype that holds it exactly. */
 const TYPES: Record<number, { bytes: number; dtype: DType; read(view: DataView, offset: number): number }> = {
@@ -22,6 +22,24 @@ const TYPES: Record<number, { bytes: number; dtype: DType; read(view: DataView, 
  *   └───┴───┴──────┴──────┴──────────────────┴──────────────────────┘
  */
 export function parseIdx(bytes: Uint8Array, { name: file = 'IDX' }: { name?: string } = {}): NdArray {
+  const { shape, dtype, start, bytes: width, read } = headerOf(bytes, file);
+  const size = sizeOf(shape);
+  const end = start + size * width;
+  if (bytes.length !== end) {
+    const what = bytes.length < end ? 'cut off' : 'too long';
+    throw new FormatError(
+      `the file is ${what}: shape ${show(shape)} ends at byte ${end}, and there are ${bytes.length}.`,
+      { file, offset: start, got: bytes.length, expected: end },
+    );
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const data = allocate(dtype, size);
+  for (let i = 0; i < size; i++) data[i] = read(view, start + i * width);
+  return { shape, data };
+}
+
+/** What its first bytes say. */
+export function headerOf(bytes: Uint8Array, file: string): ArrayHeader {
   const fail = (message: string, offset: number, got: unknown, expected?: unknown): never => {
     throw new FormatError(message, { file, offset, got, expected });
   };
@@ -40,7 +58,6 @@ export function parseIdx(bytes: Uint8Array, { name: file = 'IDX' }: { name?: str
   const type =
     TYPES[code] ?? fail(`the file has the unknown type ${code}; IDX knows 8, 9, 11, 12, 13 and 14.`, 2, code);
   if (rank === 0) fail('the file has rank 0; IDX has at least one axis.', 3, rank);
-
   const start = 4 + 4 * rank;
   if (bytes.length < start) {
     fail(
@@ -51,21 +68,7 @@ export function parseIdx(bytes: Uint8Array, { name: file = 'IDX' }: { name?: str
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
-  const size = sizeOf(shape);
-  const end = start + size * type.bytes;
-  if (bytes.length !== end) {
-    const what = bytes.length < end ? 'cut off' : 'too long';
-    fail(
-      `the file is ${what}: shape ${show(shape)} ends at byte ${end}, and there are ${bytes.length}.`,
-      start,
-      bytes.length,
-      end,
-    );
-  }
-  const data = allocate(type.dtype, size);
-  for (let i = 0; i < size; i++) data[i] = type.read(view, start + i * type.bytes);
-  return { shape, data };
+  return { shape: Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis)), start, ...type };
 }
 
 /** An IDX file from any source, `.gz` included. */

@@ -1,3 +1,4 @@
+import type { DType } from '../../dtype';
 import { FormatError } from '../../errors';
 
 /** What a reader reads: bytes, text, a File from a form, a stream from `fetch`. Never a path: the page has none. */
@@ -32,4 +33,14 @@ export async function readBytes(source: Source, file: string): Promise<Uint8Arra
 
 export function isGzip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+/** What the header of an array's file says: where elements begin, and how those of a row become numbers. */
+export interface ArrayHeader {
+  shape: readonly number[];
+  dtype: DType;
+  /** Bytes of the header, and of an element in the file. */
+  start: number;
+  bytes: number;
+  read(view: DataView, offset: number): number;
 }
