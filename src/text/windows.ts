@@ -55,27 +55,28 @@ export interface RandomWindowsOptions {
 
 /**
  * Batches of windows that begin anywhere, as data for `train`: pass e over it is drawn by Philox from (seed, e), so that every epoch has
- * its own. Throws as `windows` does.
+ * its own, and a resumed run goes on where it was. Throws as `windows` does.
  */
 export function randomWindows(
   tokens: Int32Array,
   { length, batchSize, steps = Math.ceil(tokens.length / (length * batchSize)), seed = 0 }: RandomWindowsOptions,
-): Iterable<Windows> {
+): Iterable<Windows> & { seek(position: { epoch: number; batch: number }): Iterable<Windows> } {
   checkCounts('randomWindows', { length, batchSize, steps });
   const isSeed = Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32;
   checkOption('randomWindows', 'seed', seed, isSeed, 'a whole number from 0 to 4294967295');
   const places = placesFor('randomWindows', tokens, length);
+  function* from(pass: number, first: number): Generator<Windows> {
+    for (let step = first; step < steps; step++) {
+      const starts = Array.from({ length: batchSize }, (_, i) => {
+        const words = philox4x32([i >>> 2, step, pass, 0], [seed, Stream.WINDOWS]);
+        return multiplyHigh(words[i & 3]!, places);
+      });
+      yield cut(tokens, starts, length);
+    }
+  }
   let passes = 0;
   return {
-    *[Symbol.iterator]() {
-      const pass = passes++;
-      for (let step = 0; step < steps; step++) {
-        const starts = Array.from({ length: batchSize }, (_, i) => {
-          const words = philox4x32([i >>> 2, step, pass, 0], [seed, Stream.WINDOWS]);
-          return multiplyHigh(words[i & 3]!, places);
-        });
-        yield cut(tokens, starts, length);
-      }
-    },
+    [Symbol.iterator]: () => from(passes++, 0),
+    seek: ({ epoch, batch }) => from(epoch, batch),
   };
 }

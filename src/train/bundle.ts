@@ -1,5 +1,7 @@
+import { SCRATCH_BYTES } from '../../assembly/isa';
 import type { Cell } from '../cell';
 import type { Real } from '../dtype';
+import { OutOfMemoryError } from '../errors';
 import { theMachine } from '../graph/execute';
 import type { Graph } from '../graph/graph';
 import { lower } from '../graph/lower';
@@ -67,6 +69,25 @@ export class BundleBuilder {
     // The model's, as it calls them; those of the optimizer's state help nobody.
     const names = this.cells.map((cell) => /^model\.(.*)/.exec(this.names.get(cell)!)?.[1] ?? '');
     return { real, binaries: binariesOf(real), cells, names, programs: this.fresh(), threads };
+  }
+
+  /** Throws an OutOfMemoryError that says what takes how much, and which batch would fit, unless all of it fits into a worker's memory. */
+  checkFits(batchSize: number, threads: number, limit = theMachine().memory.limit): void {
+    let [state, inBetween, rest] = [0, 0, threads * SCRATCH_BYTES];
+    for (const { bytes } of this.cells) state += bytes;
+    for (const { program } of this.programs) {
+      inBetween += program.arenaBytes;
+      rest += program.words.byteLength + program.constantBytes;
+    }
+    const asked = state + inBetween + rest;
+    if (asked <= limit) return;
+    // Half, as an epoch's last batch, of which there are programs as well, may be almost as large.
+    const fitting = Math.max(0, Math.floor((0.45 * batchSize * (limit - state - rest)) / inBetween));
+    throw new OutOfMemoryError(
+      `the run needs ${asked} bytes, ${state} for weights and optimizer, ${inBetween} for results in between; the limit is ${limit}. ` +
+        `${fitting ? `Batches of ${fitting}` : 'No batches'} would fit.`,
+      { op: 'train', argument: 'batchSize', expected: fitting, asked, live: 0, limit },
+    );
   }
 
   /** The most threads that any of the programs gains from. */

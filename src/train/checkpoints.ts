@@ -8,6 +8,7 @@ import { checkCounts } from '../tensor';
 import { improves, type Monitor, monitored } from './criteria';
 import type { EpochEvent, HistoryRecord, TrainEvent } from './events';
 import { fingerprint, sha256 } from './fingerprint';
+import { recordOf } from './history';
 import type { BundledProgram, CellValue, Position, TrainPlan } from './protocol';
 import type { Job } from './run';
 
@@ -106,11 +107,11 @@ export class Checkpoints {
     job: Job,
     position: Position,
     cells: CellValue[],
-    history: HistoryRecord,
     options: Omit<CheckpointOptions, 'to'>,
   ): Promise<TrainEvent> {
     const place = { step: position.step, epoch: Math.min(position.epoch, job.plan.epochs) };
     try {
+      const history = recordOf(job.history);
       noteBest(job, position, history, options.best);
       const bytes = await encode(job, position, cells, history, options);
       const name = `step-${String(position.step).padStart(9, '0')}-${await sha256(bytes)}.safetensors`;

@@ -58,17 +58,23 @@ const READER_SLICE_MS = 5;
  * Reading never takes anything out: iterators may start late, be several, or none.
  */
 export class History {
-  private loss = new Float64Array(256);
-  private lr = new Float32Array(256);
-  private rate = new Float32Array(256);
-  private epochStarts: HistoryRecord['epochStarts'] = [];
-  private marks: TrainEvent[] = [];
+  // Beside its own methods history.ts reads and writes these, which makes records of histories.
+  /** @internal */
+  loss = new Float64Array(256);
+  /** @internal */
+  lr = new Float32Array(256);
+  /** @internal */
+  rate = new Float32Array(256);
+  /** @internal */
+  epochStarts: HistoryRecord['epochStarts'] = [];
+  /** @internal */
+  marks: TrainEvent[] = [];
   private steps = 0;
   private over = false;
   private failure: unknown = null;
   private waiting: (() => void)[] = [];
-  /** Where readers start: behind what a resumed run had done before. */
-  private begin = { step: 0, mark: 0 };
+  /** Where readers start: behind what a resumed run had done before. @internal */
+  begin = { step: 0, mark: 0 };
 
   /** How many steps there are so far. */
   get length(): number {
@@ -88,24 +94,6 @@ export class History {
   /** The epochs so far. */
   epochs(): EpochEvent[] {
     return this.marks.filter((mark): mark is EpochEvent => mark.kind === 'epoch');
-  }
-
-  /** What `restore` takes. */
-  record(): HistoryRecord {
-    const { loss, lr, rate, steps, epochStarts, marks } = this;
-    return {
-      ...{ loss: loss.slice(0, steps), lr: lr.slice(0, steps), examplesPerSecond: rate.slice(0, steps) },
-      epochStarts: [...epochStarts],
-      marks: [...marks],
-    };
-  }
-
-  /** Goes on from a record: it is part of the history, and readers begin behind it. */
-  restore({ epochStarts, marks, ...columns }: HistoryRecord): void {
-    this.addSteps({ ...columns, first: 1, epoch: 0 });
-    this.epochStarts = [...epochStarts];
-    this.marks = [...marks];
-    this.begin = { step: this.steps, mark: marks.length };
   }
 
   addSteps(columns: StepColumns): void {

@@ -9,6 +9,7 @@ import { BundleBuilder } from './bundle';
 import { type Checkpoint, type Checkpoints, NUMERICS } from './checkpoints';
 import { holdOut, isInMemory, type LabelledData, leavesOf, type TrainData, toRows } from './data';
 import { fingerprint } from './fingerprint';
+import { historyFrom } from './history';
 import type { TrainPlan } from './protocol';
 import { limitsOf, type RunOptions, TrainingRun, type TrainResult } from './run';
 
@@ -66,8 +67,10 @@ export async function resume(from: Checkpoints, options: ResumeOptions): Promise
   // What counts epochs comes to where it was.
   const epochs = history.marks.filter((mark) => mark.kind === 'epoch');
   for (const criterion of [options.stopWhen ?? []].flat()) for (const event of epochs) criterion(event);
+  const past = historyFrom(history);
+  past.addMark({ kind: 'resumed', step: position.step, epoch: Math.min(position.epoch, plan.epochs) });
   const run = new TrainingRun({
-    ...{ model, builder, plan, options: own, heldOut, history, known: new Map(checkpoint.known) },
+    ...{ model, builder, plan, options: own, heldOut, history: past, known: new Map(checkpoint.known) },
     ...{ best: checkpoint.best, bestStep: checkpoint.bestStep, bestValue: checkpoint.bestValue },
     batches: isInMemory(data) ? null : data,
     stepsPerEpoch: checkpoint.stepsPerEpoch ?? undefined,

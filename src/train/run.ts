@@ -9,7 +9,7 @@ import { type BundleBuilder, chooseThreads } from './bundle';
 import type { CheckpointOptions } from './checkpoints';
 import { type Connection, connect } from './connection';
 import { type Batches, batchAvals, type LabelledData, toRows } from './data';
-import { type EpochEvent, History, type HistoryRecord, type TrainEvent } from './events';
+import type { EpochEvent, History, TrainEvent } from './events';
 import type { Bundle, CellValue, Fed, Outcome, PageApi, TrainPlan } from './protocol';
 import { countRows } from './rows';
 
@@ -26,6 +26,8 @@ export interface RunOptions {
   /** Ends the run after so many steps in all, or seconds of training. */
   maxSteps?: number;
   maxSeconds?: number;
+  /** Bytes that the worker's linear memory may have at most: as many as the platform gives unless told otherwise. */
+  memoryLimit?: number;
   /** Where all that the run goes on from is kept, and how often. */
   checkpoint?: CheckpointOptions;
   /** 'auto' leaves the page a core. The result does not depend on it. */
@@ -65,8 +67,8 @@ export interface Job {
   known: Map<string, number>;
   /** The share of the data that is held out, if it is. */
   heldOut: number | null;
-  /** Of a run that goes on: what it had done. */
-  history: HistoryRecord | null;
+  /** Of a run that goes on it has what was before. */
+  history: History;
   /** The weights of the best epoch, where a criterion wants them. */
   best: CellValue[] | null;
   /** The best of the checkpoints. */
@@ -84,7 +86,7 @@ export interface TrainResult {
 
 /** A run under way: iterate over it for its events, from the first on, whenever the iteration starts. */
 export class TrainingRun implements AsyncIterable<TrainEvent> {
-  readonly history = new History();
+  readonly history: History;
   /** Settles when the weights are back in the model. */
   readonly done: Promise<TrainResult>;
   /** Undefined where the data is an iterable. */
@@ -105,13 +107,9 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
   /** @internal */
   constructor(job: Job) {
     this.job = job;
+    this.history = job.history;
     this.stepsPerEpoch = job.stepsPerEpoch;
     this.totalSteps = job.stepsPerEpoch && job.stepsPerEpoch * job.plan.epochs;
-    if (job.history) {
-      this.history.restore(job.history);
-      const { step, epoch } = job.plan.start;
-      this.history.addMark({ kind: 'resumed', step, epoch: Math.min(epoch, job.plan.epochs) });
-    }
     this.own();
     this.done = this.run();
     // `done` may never be looked at; readers of the events hear of a failure as well.
@@ -211,6 +209,7 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
       signal?.throwIfAborted();
       if (this.stopped) return this.stoppedAtOnce();
       if (first) this.unowned(() => this.job.complete());
+      const bundle = this.bundle();
       connection = connect(worker);
       let failure: unknown = null;
       expose(
@@ -219,7 +218,6 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
         }),
         page.port1,
       );
-      const bundle = this.bundle();
       const plan = { ...this.job.plan, asks: this.criteria.length > 0 };
       const training = connection.worker.train(bundle, plan, transfer(page.port2, [page.port2]));
       this.connection = connection;
@@ -257,7 +255,9 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
   /** What the worker gets. Draws of a run start from its seed; the page's generator stays where it is. */
   private bundle(): Bundle {
     const { builder, plan, options } = this.job;
-    const bundle = builder.bundle(chooseThreads(options.threads ?? 'auto', builder.threads));
+    const threads = chooseThreads(options.threads ?? 'auto', builder.threads);
+    builder.checkFits(plan.batchSize, threads, options.memoryLimit);
+    const bundle = builder.bundle(threads);
     const generator = builder.allCells.indexOf(defaultGenerator.cell);
     if (generator >= 0) bundle.cells[generator]!.values = Int32Array.of(plan.seed, Stream.RUN, 0, 0);
     return bundle;
@@ -296,7 +296,7 @@ export class TrainingRun implements AsyncIterable<TrainEvent> {
       }),
       save: async (position, cells) => {
         const { to, ...options } = this.job.options.checkpoint!;
-        this.history.addMark(await to.save(this.job, position, cells, this.history.record(), options));
+        this.history.addMark(await to.save(this.job, position, cells, options));
       },
     };
   }

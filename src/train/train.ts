@@ -3,6 +3,7 @@ import type { Module } from '../nn/module';
 import { checkCounts, type Tensor } from '../tensor';
 import { BundleBuilder } from './bundle';
 import { checkAlike, holdOut, isInMemory, type LabelledData, type TrainData, toRows } from './data';
+import { History } from './events';
 import type { Rows, TrainPlan } from './protocol';
 import { countRows } from './rows';
 import { type Job, limitsOf, type RunOptions, TrainingRun } from './run';
@@ -87,7 +88,7 @@ function trace(options: Options): Job {
     stepsPerEpoch: undefined,
     known: new Map(),
     heldOut: null,
-    history: null,
+    history: new History(),
     best: null,
     bestStep: null,
     bestValue: null,

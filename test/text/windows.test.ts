@@ -54,6 +54,15 @@ it('draws windows anywhere, anew in each pass, the same ones from one seed', () 
   expect([counts[0]! > 0, counts[90]! > 0]).toEqual([true, true]);
 });
 
+it('gives a pass from any batch on, as a resumed run asks for it', () => {
+  const data = randomWindows(tokens, { length: 5, batchSize: 3, steps: 4, seed: 2 });
+  const passes = [[...data], [...data]];
+  expect(passes[0]).not.toEqual(passes[1]);
+  for (const epoch of [0, 1]) {
+    for (const batch of [0, 1, 4]) expect([...data.seek({ epoch, batch })]).toEqual(passes[epoch]!.slice(batch));
+  }
+});
+
 it('sees about all tokens in a pass, unless told how many batches', () => {
   expect([...randomWindows(tokens, { length: 10, batchSize: 3 })]).toHaveLength(4);
 });
