@@ -5,7 +5,9 @@ import { measureColdStart } from './cold-start';
 import { sink } from './harness';
 import { inProcess } from './home';
 import { groupOf, measure, type Row } from './measure';
+import { measureOverhead } from './overhead';
 import { startPeers } from './peers';
+import { measureStream } from './stream';
 import { table } from './table';
 import { workloads } from './workloads';
 
@@ -20,7 +22,7 @@ export interface Results {
   sink: number;
 }
 
-export const groups = [...new Set(workloads.map(({ name }) => groupOf(name))), 'busy', 'cold'];
+export const groups = [...new Set(workloads.map(({ name }) => groupOf(name))), 'busy', 'cold', 'stream', 'overhead'];
 
 /** Measures, prints a table, and returns all of it. In Node beside everyone else, or in pages beside those who run there. */
 export async function run(wanted: string[], inBrowser: boolean): Promise<Results> {
@@ -33,6 +35,10 @@ export async function run(wanted: string[], inBrowser: boolean): Promise<Results
   const peers = await startPeers(inBrowser ? ['Chromium'] : ['Python', 'Node', 'Chromium'], chromium, absent);
   const names = [...new Set(peers.map(({ name }) => name))];
   const home = chromium && inBrowser ? await chromium.home([1, 2]) : inProcess();
+  const say = (sentence: string): Row[] => {
+    sentences.push(sentence);
+    return [];
+  };
   const measurements = [
     ...workloads.map((workload) => ({ name: workload.name, start: () => measure(workload, home, peers) })),
     ...besideAnother.map((workload) => ({
@@ -40,8 +46,11 @@ export async function run(wanted: string[], inBrowser: boolean): Promise<Results
       start: () => measureBeside(workload, home),
     })),
     ...(chromium ? [{ name: 'cold start', start: () => measureColdStart(chromium, names) }] : []),
+    ...(chromium ? [{ name: 'stream', start: () => measureStream(chromium).then(say) }] : []),
+    ...(inBrowser ? [] : [{ name: 'overhead', start: () => measureOverhead().then(say) }]),
   ].filter(({ name }) => wanted.includes(groupOf(name)));
 
+  const sentences: string[] = [];
   const versions = names.map((name) => `${name} ${peers.find((peer) => peer.name === name)!.version}`);
   const machine = `${hardware()}; ${engines()}${chromium ? `, Chromium ${chromium.version}` : ''}`;
   console.log(machine);
@@ -59,6 +68,7 @@ export async function run(wanted: string[], inBrowser: boolean): Promise<Results
 
   const [loop, copy] = [limitIn(rows, 'FLOP'), limitIn(rows, 'byte')];
   if (loop) console.log(`limit: ${loop.toFixed(1)} GFLOP/s, a loop that multiplies and adds in registers`);
+  for (const sentence of sentences) console.log(sentence);
   if (copy) console.log(`limit: ${copy.toFixed(1)} GB/s, read and written, a copy of 4,000,000 floats`);
   console.log(`\n${table(rows)}`);
   return { machine, date: new Date().toISOString(), peers: versions, absent, rows, sink: sink.value };

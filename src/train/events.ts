@@ -144,31 +144,38 @@ export class History {
     };
   }
 
-  /** A cursor over all events from the first on, which waits for those to come. */
-  async *read(): AsyncGenerator<TrainEvent, void, undefined> {
+  /** A cursor over all events from the first on, which waits for those to come. Not a generator: that would take three promises an event. */
+  read(): AsyncGenerator<TrainEvent, void, undefined> {
     let { step, mark } = this.begin;
+    let isClosed = false;
+    let count = 0;
     let since = performance.now();
-    while (true) {
+    const look = async (): Promise<IteratorResult<TrainEvent, void>> => {
+      since = performance.now();
+      return next();
+    };
+    const next = (): Promise<IteratorResult<TrainEvent, void>> => {
       // A reader who lags behind goes from promise to promise, which would keep timers and messages waiting: law 2.
-      if (performance.now() - since > READER_SLICE_MS) {
-        await new Promise((resolve) => setTimeout(resolve));
-        since = performance.now();
+      if (++count % 32 === 0 && performance.now() - since > READER_SLICE_MS) {
+        return new Promise((resolve) => setTimeout(resolve)).then(look);
       }
-      const next = this.marks[mark];
-      if (next && next.step <= step) {
+      const newest = this.marks[mark];
+      if (isClosed) return Promise.resolve({ value: undefined, done: true });
+      if (newest && newest.step <= step) {
         mark++;
-        yield next;
-      } else if (step < this.steps) {
-        step++;
-        yield this.stepEvent(step);
-      } else if (this.over) {
-        if (this.failure !== null) throw this.failure;
-        return;
-      } else {
-        await new Promise<void>((go) => this.waiting.push(go));
-        since = performance.now();
+        return Promise.resolve({ value: newest, done: false });
       }
-    }
+      if (step < this.steps) return Promise.resolve({ value: this.stepEvent(++step), done: false });
+      if (!this.over) return new Promise<void>((go) => this.waiting.push(go)).then(look);
+      isClosed = true;
+      return this.failure === null ? next() : Promise.reject(this.failure);
+    };
+    const close = () => {
+      isClosed = true;
+      return next();
+    };
+    const cursor = { next, return: close, throw: close, [Symbol.asyncIterator]: () => cursor };
+    return cursor as unknown as AsyncGenerator<TrainEvent, void, undefined>;
   }
 }
 
