@@ -31,6 +31,7 @@ export default mergeConfig(
           test: {
             name: 'browser',
             include: ['test/browser/**/*.test.ts'],
+            globalSetup: ['test/browser/begun-in-node.ts'],
             browser: {
               enabled: true,
               headless: true,

@@ -9,6 +9,7 @@ export default mergeConfig(
     root: `${import.meta.dirname}/..`,
     test: {
       include: ['test/browser/**/*.test.ts'],
+      globalSetup: ['test/browser/begun-in-node.ts'],
       browser: {
         enabled: true,
         headless: true,

@@ -1,7 +1,7 @@
 // Checkpoints where pages keep theirs: what was written is there for whoever comes later, and a run goes on from it to the known bits.
 
-import { describe, expect, test } from 'vitest';
-import { type Checkpoints, directory, indexedDb, opfs } from 'wasmgrad';
+import { describe, expect, inject, test } from 'vitest';
+import { Checkpoints, directory, indexedDb, opfs } from 'wasmgrad';
 import { expected, resumeKnown, startKnown } from '../package/app/known-training.js';
 
 const stores: [string, (name: string) => Checkpoints][] = [
@@ -22,6 +22,18 @@ describe.each(stores)('%s', (kind, store) => {
     // What is finished is finished.
     expect(await resumeKnown(store(name), {})).toBe(expected);
   });
+});
+
+test('a run begun in Node goes on here, to the known bits', async () => {
+  const { name, bytes } = inject('begun');
+  const from = new Checkpoints({
+    list: async () => [name],
+    read: async () => Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0)),
+    write: async () => {},
+    remove: async () => {},
+  });
+  expect((await from.load()).checkpoint.position.step).toBe(25);
+  expect(await resumeKnown(from, { threads: 2 })).toBe(expected);
 });
 
 test('folders are for others', () => {
