@@ -169,7 +169,7 @@ function transformer(batch: number, length: number, width: number, heads: number
 /** What follows the last of `length` characters, by 4 blocks of width 128: keys and values of those before are in a cache, or computed again. */
 function generation(length: number, isCached: boolean): Workload {
   return {
-    name: `generate ${length}`,
+    name: `generate ${length}${isCached ? '' : ' without a cache'}`,
     threads: [1],
     prepare(threads) {
       manualSeed(0);

@@ -6,7 +6,7 @@ const run = train({
   model,
   loss: mseLoss,
   optimizer: new optim.SGD(model.parameters(), { lr: 1e-3 }),
-  data: { x: randn([4096, 64]), y: randn([4096, 8]) },
+  data: { x: randn([65_536, 64]), y: randn([65_536, 8]) },
   epochs: 1_000_000,
   batchSize: 32,
   threads: 1,

@@ -26,8 +26,8 @@ import type {
 } from './protocol';
 import { countRows, nested } from './rows';
 
-/** How long steps run on before messages are looked at and losses sent: half a frame. */
-const SLICE_MS = 8;
+/** How long steps run on before messages are looked at and losses sent: not quite a frame. */
+const SLICE_MS = 15;
 
 /** The other side of `train`, `evaluate` and `predict`: it knows programs and rows, and no op. */
 export function createSession(): WorkerApi {

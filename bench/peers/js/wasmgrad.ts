@@ -10,7 +10,8 @@ await serve('', (name: string) => {
   release = () => {};
   const limit = Object.values(limits).find((limit) => limit.name === name);
   if (limit) return limit.call;
-  const prepared = workloads.find((workload) => workload.name === name)!.prepare(threads);
+  const all = workloads.flatMap((workload) => [workload, ...(workload.rival ? [workload.rival.workload] : [])]);
+  const prepared = all.find((workload) => workload.name === name)!.prepare(threads);
   release = prepared.release;
   return prepared.call;
 });
