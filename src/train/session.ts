@@ -32,14 +32,17 @@ const SLICE_MS = 15;
 /** The other side of `train`, `evaluate` and `predict`: it knows programs and rows, and no op. */
 export function createSession(): WorkerApi {
   let training: Training | null = null;
+  let held = Promise.resolve();
   return {
-    hold: (name) =>
-      new Promise((resolve) => {
+    hold(name) {
+      held = new Promise((resolve) => {
         void navigator.locks.request(name, () => {
           resolve();
           return new Promise(() => {});
         });
-      }),
+      });
+      return held;
+    },
     async train(bundle, plan, port) {
       const { cells } = bundle;
       try {
@@ -48,6 +51,8 @@ export function createSession(): WorkerApi {
         // Too large for the memory there is: nothing has been changed.
         return { error: serializeError(error), cells };
       }
+      // Who hears of a step has heard of the lock, so that no end of this worker goes unnoticed.
+      await held;
       return training.run();
     },
     pause: () => training?.pause(),
