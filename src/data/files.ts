@@ -1,11 +1,13 @@
 import { allocate, type DType, type TypedArray } from '../dtype';
 import { DataError, FormatError, ValueError } from '../errors';
-import { show, sizeOf } from '../shape';
+import { sizeOf } from '../shape';
+import { checkCounts } from '../tensor';
 import { batches } from './batches';
-import type { NdArray } from './dataset';
+import { type NdArray, takeRows } from './dataset';
 import { permutation, Stream } from './philox';
 import { headerOf } from './readers/idx';
 import { npyHeader } from './readers/npy';
+import { checkSize, elementsOf } from './readers/source';
 
 /** A file of which parts can be read: a Blob or File, as from a form or OPFS; or, in Node, Deno and Bun, a path. */
 export type FileSource = Blob | string;
@@ -64,13 +66,7 @@ export async function openArray(source: FileSource): Promise<FileArray> {
   const head = await read(0, Math.min(size, HEADER_BYTES));
   const header = head[0] === 0x93 ? npyHeader(head, name) : headerOf(head, name);
   const { shape, dtype, start, bytes } = header;
-  const end = start + sizeOf(shape) * bytes;
-  if (size !== end) {
-    const what = size < end ? 'cut off' : 'too long';
-    throw new FormatError(`the file is ${what}: shape ${show(shape)} ends at byte ${end}, and there are ${size}.`, {
-      ...{ file: name, offset: start, got: size, expected: end },
-    });
-  }
+  checkSize(header, size, name);
   const width = sizeOf(shape.slice(1));
   return {
     ...{ name, shape, dtype },
@@ -82,10 +78,7 @@ export async function openArray(source: FileSource): Promise<FileArray> {
           ...{ file: name, offset: first + part.length, got: part.length, expected: last - first },
         });
       }
-      const values = allocate(dtype, (to - from) * width);
-      const view = new DataView(part.buffer, part.byteOffset, part.byteLength);
-      for (let i = 0; i < values.length; i++) values[i] = header.read(view, i * bytes);
-      return values;
+      return elementsOf(header, part, { at: 0, count: (to - from) * width, file: name });
     },
   };
 }
@@ -117,9 +110,8 @@ export function fileBatches(
       ...{ op: 'fileBatches', argument: 'y', got: y.shape, expected: x.shape },
     });
   }
-  // Checks both.
+  checkCounts('fileBatches', { batchSize, blockRows });
   const blocks = batches(n, { batchSize: blockRows, shuffle: false });
-  batches(1, { batchSize, shuffle: false });
 
   const load = async (number: number, epoch: number) => {
     const block = blocks[number]!;
@@ -127,7 +119,9 @@ export function fileBatches(
     const [xs, ys] = await Promise.all([x.rows(from, to), y.rows(from, to)]);
     const stream = { seed, stream: Stream.BLOCK_ROWS, position: epoch * blocks.length + number };
     const order = shuffle ? permutation(block.length, stream) : block.map((_, i) => i);
-    return { x: picked(xs, order, block.length), y: picked(ys, order, block.length), rows: block.length };
+    const ordered = (data: TypedArray) =>
+      takeRows({ shape: [block.length, data.length / block.length], data }, order).data;
+    return { x: ordered(xs), y: ordered(ys), rows: block.length };
   };
 
   async function* from(epoch: number, first: number): AsyncGenerator<Batch> {
@@ -187,15 +181,6 @@ export function fileBatches(
     [Symbol.asyncIterator]: () => from(passes++, 0),
     seek: ({ epoch, batch }) => ({ [Symbol.asyncIterator]: () => from(epoch, batch) }),
   };
-}
-
-function picked(values: TypedArray, order: Int32Array, rows: number): TypedArray {
-  const width = values.length / rows;
-  const result = values.slice();
-  order.forEach((row, i) => {
-    result.set(values.subarray(row * width, (row + 1) * width), i * width);
-  });
-  return result;
 }
 
 function concatenated(dtype: DType, parts: readonly TypedArray[]): TypedArray {

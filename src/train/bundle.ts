@@ -20,7 +20,7 @@ export class BundleBuilder {
 
   /** Programs that there are already, and their cells with the names that they have in checkpoints. */
   constructor(
-    private readonly programs: BundledProgram[] = [],
+    readonly programs: BundledProgram[] = [],
     readonly names = new Map<Cell, string>(),
   ) {
     this.cells = programs.length > 0 ? [...names.keys()] : [];
@@ -43,10 +43,6 @@ export class BundleBuilder {
   private numberOf(cell: Cell): number {
     const known = this.cells.indexOf(cell);
     return known >= 0 ? known : this.cells.push(cell) - 1;
-  }
-
-  get all(): readonly BundledProgram[] {
-    return this.programs;
   }
 
   /** The programs that were added since the last call. */

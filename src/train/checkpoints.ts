@@ -116,16 +116,22 @@ export class Checkpoints {
       const bytes = await encode(job, position, cells, history, options);
       const name = `step-${String(position.step).padStart(9, '0')}-${await sha256(bytes)}.safetensors`;
       await this.files.write(name, bytes);
-      const names = await this.names();
-      const newest = names.filter((one) => one === name || stepOf(one) !== position.step).slice(-(options.keep ?? 2));
-      for (const old of names) {
-        const isBest = stepOf(old) === job.bestStep && stepOf(old) !== position.step;
-        if (!(isBest || newest.includes(old))) await this.files.remove(old);
-      }
+      await this.prune(name, options.keep ?? 2, job.bestStep);
       return { kind: 'checkpoint', ...place, name };
     } catch (error) {
-      const message = `no checkpoint was written, and those before are as they were: ${(error as Error).message}`;
+      const message = `the checkpoint could not be kept, and the ones before are there still: ${(error as Error).message}`;
       return { kind: 'warning', ...place, code: 'CHECKPOINT_FAILED', message };
+    }
+  }
+
+  /** Removes all but the newest so many, and the best one; of two at one step the one that was written last is newer. */
+  private async prune(written: string, keep: number, bestStep: number | null): Promise<void> {
+    const isOther = (name: string) => stepOf(name) !== stepOf(written);
+    const names = await this.names();
+    const newest = names.filter((name) => name === written || isOther(name)).slice(-keep);
+    for (const name of names) {
+      const isBest = stepOf(name) === bestStep && isOther(name);
+      if (!(isBest || newest.includes(name))) await this.files.remove(name);
     }
   }
 
@@ -211,7 +217,7 @@ async function encode(
   const idle = (cell: Cell) => !builder.allCells.includes(cell);
   for (const [name, cell] of model.namedCells())
     if (idle(cell)) put(MODEL + name, cell.values(), cell.dtype, cell.shape);
-  const programs = builder.all.map(({ program, cells: numbers }, i) => {
+  const programs = builder.programs.map(({ program, cells: numbers }, i) => {
     const { words, relocations, segments, constants, ...rest } = program;
     put(`program.${i}.words`, words, 'i32');
     put(`program.${i}.relocations`, relocations, 'i32');

@@ -60,7 +60,7 @@ export async function evaluate<
   );
   const numbers = own.means.map((name, i) => [name, means![i]!]);
   const others = measured.map((values, i) => {
-    const { shape } = builder.all[measures!.program]!.program.outputs[i]!;
+    const { shape } = builder.programs[measures!.program]!.program.outputs[i]!;
     return [measures!.names[i]!, shape.length === 0 ? values[0]! : nested(values, shape)];
   });
   return Object.fromEntries([...numbers, ...others]);

@@ -3,8 +3,8 @@ import type { Rows } from './protocol';
 /** So many bytes are digested at a time: they are copied for it, and a page must not feel that. */
 const CHUNK_BYTES = 4 * 2 ** 20;
 
-/** The SHA-256 of some bytes, in hexadecimal. */
-export async function sha256(bytes: Uint8Array): Promise<string> {
+/** The SHA-256 of an array's bytes, in hexadecimal. */
+export async function sha256(bytes: ArrayBufferView): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -28,10 +28,10 @@ export async function receipt(run: TrainingRun): Promise<Receipt> {
   const { steps } = await run.done;
   const { model, builder, plan } = run.job;
   const programs: string[] = [];
-  for (const { program } of builder.all) {
+  for (const { program } of builder.programs) {
     const { words, relocations, segments, constants, cells, inputs, outputs, real } = program;
     for (const array of [words, relocations, segments, ...constants.map(({ data }) => data)]) {
-      programs.push(await sha256(new Uint8Array(array.buffer, array.byteOffset, array.byteLength)));
+      programs.push(await sha256(array));
     }
     programs.push(JSON.stringify({ cells, inputs, outputs, real }));
   }
@@ -39,13 +39,11 @@ export async function receipt(run: TrainingRun): Promise<Receipt> {
   const state = model.namedCells().sort(([a], [b]) => (a < b ? -1 : 1));
   const weights: string[] = [];
   for (const [name, cell] of state) {
-    const values = cell.values();
-    weights.push(`${name} ${cell.dtype}[${cell.shape}]`);
-    weights.push(await sha256(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)));
+    weights.push(`${name} ${cell.dtype}[${cell.shape}]`, await sha256(cell.values()));
   }
   const { epochs, batchSize, seed, shuffle, dropLast } = plan;
-  const { core, extension } = binariesOf(builder.all[0]!.program.real);
-  const isExtended = builder.all.some(({ program }) => program.extended);
+  const { core, extension } = binariesOf(builder.programs[0]!.program.real);
+  const isExtended = builder.programs.some(({ program }) => program.extended);
   return {
     data: plan.data && (await fingerprint(plan.data)),
     validation: plan.validation && (await fingerprint(plan.validation.data)),

@@ -41,7 +41,6 @@ export async function resume(from: Checkpoints, options: ResumeOptions): Promise
   const { model, data } = options;
   const { heldOut, position, history } = checkpoint;
   const own: RunOptions = { ...options, checkpoint: options.checkpoint ?? { ...checkpoint.options, to: from } };
-  const builder = new BundleBuilder(checkpoint.programs, cellsOf(checkpoint, options));
   const plan: TrainPlan = {
     ...{ ...checkpoint.plan, data: null, validation: null, asks: false, start: position },
     ...limitsOf(own),
@@ -64,12 +63,20 @@ export async function resume(from: Checkpoints, options: ResumeOptions): Promise
     }
     plan.validation = { data: held, ...validation };
   }
+  // Nothing of the caller's is written before all of this holds.
+  const builder = new BundleBuilder(checkpoint.programs, cellsOf(checkpoint, options));
   // What counts epochs comes to where it was.
   const epochs = history.marks.filter((mark) => mark.kind === 'epoch');
   for (const criterion of [options.stopWhen ?? []].flat()) for (const event of epochs) criterion(event);
   const past = historyFrom(history);
-  past.addMark({ kind: 'resumed', step: position.step, epoch: Math.min(position.epoch, plan.epochs) });
-  const run = new TrainingRun({
+  const place = { step: position.step, epoch: Math.min(position.epoch, plan.epochs) };
+  const warn = (code: string, message: string) => past.addMark({ kind: 'warning', ...place, code, message });
+  past.addMark({ kind: 'resumed', ...place });
+  if (damaged.length > 0) warn('CHECKPOINT_DAMAGED', `newer checkpoints are damaged: ${damaged.join(', ')}.`);
+  if (checkpoint.numerics !== NUMERICS) {
+    warn('NUMERICS_CHANGED', 'this version computes other bits than the one that the run was begun with.');
+  }
+  return new TrainingRun({
     ...{ model, builder, plan, options: own, heldOut, history: past, known: new Map(checkpoint.known) },
     ...{ best: checkpoint.best, bestStep: checkpoint.bestStep, bestValue: checkpoint.bestValue },
     batches: isInMemory(data) ? null : data,
@@ -82,19 +89,7 @@ export async function resume(from: Checkpoints, options: ResumeOptions): Promise
     },
     complete() {},
   });
-  const warn = (code: string, message: string) =>
-    run.history.addMark({ kind: 'warning', ...placeOf(run), code, message });
-  if (damaged.length > 0) warn('CHECKPOINT_DAMAGED', `newer checkpoints are damaged: ${damaged.join(', ')}.`);
-  if (checkpoint.numerics !== NUMERICS) {
-    warn('NUMERICS_CHANGED', 'this version computes other bits than the one that the run was begun with.');
-  }
-  return run;
 }
-
-const placeOf = (run: TrainingRun) => {
-  const { step, epoch } = run.history.milestones().at(-1)!;
-  return { step, epoch };
-};
 
 /** The cells of a checkpoint, with its values: those of the model and the optimizer that were passed, and new ones. */
 function cellsOf(

@@ -93,7 +93,6 @@ class Store {
   private readonly cells: { dtype: CellValue['dtype']; storage: Storage }[];
   private readonly programs: { loaded: LoadedProgram; names: (string | undefined)[] }[] = [];
   private readonly threads: number;
-
   private readonly names: string[];
 
   constructor({ real, binaries, cells, names, programs, threads }: Bundle) {

@@ -114,7 +114,10 @@ export function indexedDb(name: string): Checkpoints {
         ...{ code: 'UNSUPPORTED', op: 'indexedDb', argument: 'name' },
       });
     }
-    opened ??= open();
+    opened ??= open().catch((error) => {
+      opened = null; // may be granted the next time
+      throw error;
+    });
     const transaction = (await opened).transaction(STORE, mode, { durability: 'strict' });
     const kept = new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve();

@@ -2,6 +2,7 @@
 import type { TestProject } from 'vitest/node';
 import { Checkpoints } from 'wasmgrad';
 import { startKnown } from '../package/app/known-training.js';
+import { Shelf } from '../train/shelf';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -11,14 +12,9 @@ declare module 'vitest' {
 }
 
 export default async function begin({ provide }: TestProject): Promise<void> {
-  const files = new Map<string, Uint8Array>();
-  const to = new Checkpoints({
-    list: async () => [...files.keys()],
-    read: async (name) => files.get(name)!,
-    write: async (name, bytes) => void files.set(name, bytes),
-    remove: async (name) => void files.delete(name),
-  });
+  const shelf = new Shelf();
+  const to = new Checkpoints(shelf);
   await startKnown({ checkpoint: { to, every: '10 steps' }, maxSteps: 25 }).run.done;
-  const [name, bytes] = [...files].at(-1)!;
+  const [name, bytes] = [...shelf.files].at(-1)!;
   provide('begun', { name, bytes: Buffer.from(bytes).toString('base64') });
 }

@@ -17,6 +17,7 @@ import {
   resume,
   train,
 } from 'wasmgrad';
+import { Shelf } from '../train/shelf';
 
 let folder: string;
 beforeAll(() => {
@@ -169,13 +170,7 @@ describe.each(sources)('batches from %s', (_, files) => {
     const whole = start();
     const { steps } = await whole.run.done;
     expect(steps).toBe(39);
-    const kept = new Map<string, Uint8Array<ArrayBuffer>>();
-    const to = new Checkpoints({
-      list: async () => [...kept.keys()],
-      read: async (name) => kept.get(name)!,
-      write: async (name, bytes) => void kept.set(name, bytes),
-      remove: async (name) => void kept.delete(name),
-    });
+    const to = new Checkpoints(new Shelf());
     await start({ checkpoint: { to, every: '5 steps' }, maxSteps: 18 }).run.done;
     const model = build();
     await (await resume(to, { model, data: data() })).done;
@@ -205,6 +200,15 @@ describe('what is wrong with a file', () => {
     for (const options of [{ batchSize: 0 }, { batchSize: 8, blockRows: 1.5 }]) {
       expect(() => fileBatches(same, options)).toThrow(expect.objectContaining({ name: 'ValueError' }));
     }
+  });
+
+  it('is said of a number that does not fit, too', async () => {
+    const x = await openArray(new Blob([npy('<i8', [2], BigInt64Array.of(1n, 1n << 40n))]));
+    expect(await x.rows(0, 1)).toEqual(Int32Array.of(1));
+    await expect(x.rows(0, 2)).rejects.toMatchObject({
+      name: 'FormatError',
+      message: expect.stringContaining('does not fit'),
+    });
   });
 
   it('is told by the run that meets it, whose weights are those from before', async () => {

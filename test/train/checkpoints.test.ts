@@ -12,7 +12,6 @@ import {
   directory,
   earlyStopping,
   eventStream,
-  type Files,
   manualSeed,
   nn,
   optim,
@@ -26,6 +25,7 @@ import {
   type TrainOptions,
   train,
 } from 'wasmgrad';
+import { Shelf } from './shelf';
 
 const makeModel = () => new nn.Sequential(new nn.Linear(4, 8), new nn.Tanh(), new nn.Dropout(0.2), new nn.Linear(8, 3));
 
@@ -35,21 +35,6 @@ function makeData(n = 50): { x: Tensor; y: Tensor } {
 }
 
 const weights = (model: nn.Module) => Object.values(model.stateDict()).flatMap((one) => [...one.data()]);
-
-/** Files in a map, which may be looked at and spoiled. */
-class Shelf implements Files {
-  readonly files = new Map<string, Uint8Array<ArrayBuffer>>();
-  writes = 0;
-  /** Throws where a write is to be refused. */
-  guard = (_: number) => {};
-  list = async () => [...this.files.keys()];
-  read = async (name: string) => this.files.get(name)!;
-  write = async (name: string, bytes: Uint8Array<ArrayBuffer>) => {
-    this.guard(++this.writes);
-    this.files.set(name, bytes.slice());
-  };
-  remove = async (name: string) => void this.files.delete(name);
-}
 
 let model: nn.Sequential;
 let data: { x: Tensor; y: Tensor };

@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   Checkpoints,
   crossEntropy,
-  type Files,
   manualSeed,
   nn,
   optim,
@@ -13,6 +12,7 @@ import {
   type TrainOptions,
   train,
 } from 'wasmgrad';
+import { Shelf } from './shelf';
 
 const TIMES = Number(process.env.TIMES ?? 20);
 
@@ -51,17 +51,6 @@ function start(options: Partial<TrainOptions> = {}) {
   return { model, run };
 }
 
-/** Files in a map. */
-function shelf(): Files {
-  const files = new Map<string, Uint8Array<ArrayBuffer>>();
-  return {
-    list: async () => [...files.keys()],
-    read: async (name) => files.get(name)!,
-    write: async (name, bytes) => void files.set(name, bytes),
-    remove: async (name) => void files.delete(name),
-  };
-}
-
 describe('a worker that dies', () => {
   it(
     `rejects everything with a typed error within a second, at ${TIMES} random instants, and the run goes on from its checkpoint`,
@@ -72,7 +61,7 @@ describe('a worker that dies', () => {
       const expected = weights(whole);
       let died = 0;
       while (died < TIMES) {
-        const to = new Checkpoints(shelf());
+        const to = new Checkpoints(new Shelf());
         let { model, run } = start({ epochs, checkpoint: { to, every: '3 steps' } });
         for (let over = false; !over && died < TIMES; ) {
           const worker = workers.at(-1)!;
@@ -100,7 +89,7 @@ describe('a worker that dies', () => {
           );
         }
       }
-      const to = new Checkpoints(shelf());
+      const to = new Checkpoints(new Shelf());
       const last = start({ epochs, checkpoint: { to, every: '3 steps' } });
       for await (const event of last.run) if (event.kind === 'checkpoint' && event.step > 20) break;
       void workers.at(-1)!.terminate();

@@ -1,8 +1,8 @@
-import { allocate, type DType } from '../../dtype';
+import type { DType } from '../../dtype';
 import { FormatError } from '../../errors';
-import { show, sizeOf } from '../../shape';
+import { sizeOf } from '../../shape';
 import type { NdArray } from '../dataset';
-import { type ArrayHeader, isGzip, nameOf, readBytes, type Source } from './source';
+import { type ArrayHeader, checkSize, elementsOf, isGzip, nameOf, readBytes, type Source } from './source';
 
 /** By the third byte of a file: the size of an element, how to read it, and the dtype that holds it exactly. */
 const TYPES: Record<number, { bytes: number; dtype: DType; read(view: DataView, offset: number): number }> = {
@@ -22,20 +22,10 @@ const TYPES: Record<number, { bytes: number; dtype: DType; read(view: DataView, 
  *   └───┴───┴──────┴──────┴──────────────────┴──────────────────────┘
  */
 export function parseIdx(bytes: Uint8Array, { name: file = 'IDX' }: { name?: string } = {}): NdArray {
-  const { shape, dtype, start, bytes: width, read } = headerOf(bytes, file);
-  const size = sizeOf(shape);
-  const end = start + size * width;
-  if (bytes.length !== end) {
-    const what = bytes.length < end ? 'cut off' : 'too long';
-    throw new FormatError(
-      `the file is ${what}: shape ${show(shape)} ends at byte ${end}, and there are ${bytes.length}.`,
-      { file, offset: start, got: bytes.length, expected: end },
-    );
-  }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const data = allocate(dtype, size);
-  for (let i = 0; i < size; i++) data[i] = read(view, start + i * width);
-  return { shape, data };
+  const header = headerOf(bytes, file);
+  checkSize(header, bytes.length, file);
+  const { shape, start: at } = header;
+  return { shape, data: elementsOf(header, bytes, { at, count: sizeOf(shape), file }) };
 }
 
 /** What its first bytes say. */

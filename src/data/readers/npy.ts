@@ -1,8 +1,8 @@
-import { allocate, type DType } from '../../dtype';
+import type { DType } from '../../dtype';
 import { FormatError } from '../../errors';
-import { show, sizeOf } from '../../shape';
+import { sizeOf } from '../../shape';
 import type { NdArray } from '../dataset';
-import { type ArrayHeader, isGzip, nameOf, readBytes, type Source } from './source';
+import { type ArrayHeader, checkSize, elementsOf, isGzip, nameOf, readBytes, type Source } from './source';
 
 const TYPES: Record<string, { bytes: number; dtype: DType; read(view: DataView, offset: number): number }> = {
   '<f4': { bytes: 4, dtype: 'f32', read: (view, offset) => view.getFloat32(offset, true) },
@@ -51,31 +51,10 @@ export function npyHeader(head: Uint8Array, file: string): ArrayHeader {
 
 /** The array in an NPY file: f32, f64, i32 (int64 too, where it fits), u8 and bool. Throws a FormatError that says what is wrong. */
 export function parseNpy(bytes: Uint8Array, { name: file = 'NPY' }: { name?: string } = {}): NdArray {
-  const { shape, dtype, start, bytes: width, read } = npyHeader(bytes, file);
-  const end = start + sizeOf(shape) * width;
-  if (bytes.length !== end) {
-    const what = bytes.length < end ? 'cut off' : 'too long';
-    throw new FormatError(
-      `the file is ${what}: shape ${show(shape)} ends at byte ${end}, and there are ${bytes.length}.`,
-      {
-        ...{ file, offset: start, got: bytes.length, expected: end },
-      },
-    );
-  }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const data = allocate(dtype, sizeOf(shape));
-  for (let i = 0; i < data.length; i++) {
-    const value = read(view, start + i * width);
-    data[i] = value;
-    if (dtype === 'i32' && data[i] !== value) {
-      throw new FormatError(`element ${i}, ${value}, does not fit into i32.`, {
-        file,
-        offset: start + i * width,
-        got: value,
-      });
-    }
-  }
-  return { shape, data };
+  const header = npyHeader(bytes, file);
+  checkSize(header, bytes.length, file);
+  const { shape, start: at } = header;
+  return { shape, data: elementsOf(header, bytes, { at, count: sizeOf(shape), file }) };
 }
 
 /** An NPY file from any source, `.gz` included. */

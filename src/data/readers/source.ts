@@ -1,5 +1,6 @@
-import type { DType } from '../../dtype';
+import { allocate, type DType, type TypedArray } from '../../dtype';
 import { FormatError } from '../../errors';
+import { show, sizeOf } from '../../shape';
 
 /** What a reader reads: bytes, text, a File from a form, a stream from `fetch`. Never a path: the page has none. */
 export type Source = string | ArrayBuffer | Uint8Array | Blob | ReadableStream<Uint8Array>;
@@ -43,4 +44,36 @@ export interface ArrayHeader {
   start: number;
   bytes: number;
   read(view: DataView, offset: number): number;
+}
+
+/** Throws a FormatError unless a file has as many bytes as its header says. */
+export function checkSize({ shape, start, bytes }: ArrayHeader, size: number, file: string): void {
+  const end = start + sizeOf(shape) * bytes;
+  if (size === end) return;
+  const what = size < end ? 'cut off' : 'too long';
+  throw new FormatError(`the file is ${what}: shape ${show(shape)} ends at byte ${end}, and there are ${size}.`, {
+    ...{ file, offset: start, got: size, expected: end },
+  });
+}
+
+/** `count` elements from a byte on. Throws a FormatError for one that its dtype cannot hold: int64 is read as i32. */
+export function elementsOf(
+  { dtype, bytes, read }: ArrayHeader,
+  { buffer, byteOffset, byteLength }: Uint8Array,
+  { at, count, file }: { at: number; count: number; file: string },
+): TypedArray {
+  const view = new DataView(buffer, byteOffset, byteLength);
+  const values = allocate(dtype, count);
+  for (let i = 0; i < count; i++) {
+    const value = read(view, at + i * bytes);
+    values[i] = value;
+    if (dtype === 'i32' && values[i] !== value) {
+      throw new FormatError(`element ${i}, ${value}, does not fit into i32.`, {
+        file,
+        offset: at + i * bytes,
+        got: value,
+      });
+    }
+  }
+  return values;
 }
