@@ -68,7 +68,7 @@ export function batchAvals(data: LabelledData, size: number): Aval[] {
 }
 
 /** `tensors` tell bool from u8, which arrays cannot. */
-export function batchAval(array: ArrayLikeData, size: number): Aval {
+function batchAval(array: ArrayLikeData, size: number): Aval {
   const { shape, data } = toArray(array);
   const dtype = array instanceof Tensor ? array.dtype : dtypeName(data);
   return { shape: [size, ...shape.slice(1)], dtype };

@@ -1,4 +1,3 @@
-import { countExamples } from '../data/dataset';
 import { allocate, type TypedArray } from '../dtype';
 import { deserializeError, ValueError } from '../errors';
 import type { Module } from '../nn/module';
@@ -6,7 +5,7 @@ import { Tensor } from '../tensor';
 import { flattenTree } from '../transform/tree';
 import { BundleBuilder, chooseThreads } from './bundle';
 import { connect } from './connection';
-import { batchAval, type DataTree, type LabelledData, leavesOf, rebuild, toArray, toRows } from './data';
+import { batchAvals, type DataTree, type LabelledData, leavesOf, rebuild, toArray, toRows } from './data';
 import type { Metric, StatefulMetric } from './metrics';
 import type { BatchPrograms, Computed, WorkerApi } from './protocol';
 import { countRows, nested } from './rows';
@@ -75,25 +74,19 @@ export interface PredictOptions {
 /** What the model makes of x [N, …], computed in a worker in evaluation mode: [N, …], or whatever tree of such it gives. */
 export async function predict<Y = Tensor>(model: Module, x: DataTree, options: PredictOptions = {}): Promise<Y> {
   const { batchSize = 256 } = options;
-  const parts = leavesOf(x, 'x').map(([, array]) => array);
-  const arrays = parts.map(toArray);
-  const n = arrays[0]?.shape[0] ?? 0;
-  if (n > 0)
-    countExamples(Object.fromEntries(leavesOf(x, 'x').map(([name, array]) => [name, toArray(array)])), 'predict');
+  const n = toArray(leavesOf(x, 'x')[0]![1]).shape[0] ?? 0;
+  const rows = n > 0 ? toRows({ x }, 'predict') : [];
   const builder = new BundleBuilder();
   let kinds: { shape: readonly number[]; dtype: Tensor['dtype'] }[] = [];
   let treeOf: (leaves: Tensor[]) => unknown = () => null;
   const add = (size: number) =>
     inMode(model, false, () =>
-      builder.add(
-        parts.map((array) => batchAval(array, size)),
-        (...batch) => {
-          const { leaves, rebuild: build } = flattenTree(model.forward(rebuild(x, batch)));
-          kinds = leaves.map(({ shape, dtype }) => ({ shape: shape.slice(1), dtype }));
-          treeOf = build;
-          return leaves;
-        },
-      ),
+      builder.add(batchAvals({ x }, size), (...batch) => {
+        const { leaves, rebuild: build } = flattenTree(model.forward(rebuild(x, batch)));
+        kinds = leaves.map(({ shape, dtype }) => ({ shape: shape.slice(1), dtype }));
+        treeOf = build;
+        return leaves;
+      }),
     );
   const programs: BatchPrograms = {
     full: n >= batchSize || n === 0 ? add(batchSize) : -1,
@@ -102,7 +95,7 @@ export async function predict<Y = Tensor>(model: Module, x: DataTree, options: P
   const values =
     n === 0
       ? kinds.map(({ dtype }) => allocate(dtype, 0))
-      : await compute(builder, options, (worker, bundle) => worker.predict(bundle, arrays, programs, batchSize));
+      : await compute(builder, options, (worker, bundle) => worker.predict(bundle, rows, programs, batchSize));
   return treeOf(kinds.map(({ shape, dtype }, i) => new Tensor([n, ...shape], dtype, values[i]!))) as Y;
 }
 
